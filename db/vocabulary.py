@@ -1,0 +1,87 @@
+"""The words that are stored: every state and kind has one name, here, in Postgres and in the docs.
+
+This module imports nothing, so that pure code (the search) and the schema can share it.
+"""
+
+from enum import StrEnum
+
+
+class Split(StrEnum):
+    """What a problem may be used for. A held-out problem is never searched or trained on."""
+
+    TRAIN = "train"
+    HELD_OUT = "held_out"
+
+
+class StepKind(StrEnum):
+    """Which part of a solution a node holds."""
+
+    ROOT = "root"  # the question; the only node without a parent
+    CODE = "code"  # ends in <end_of_step>
+    FINAL_CODE = "final_code"  # ends in <end_of_code>; its observation is shown to the policy
+    ANSWER = "answer"  # ends in <end_of_answer>; holds no code
+    UNPARSABLE = "unparsable"  # has none of the three endings
+
+
+class Outcome(StrEnum):
+    """What became of a step. A failure of the sandbox itself is an exception, never an outcome."""
+
+    OK = "ok"  # ran to its end
+    RAISED = "raised"  # raised, exited, or did not compile
+    TIMED_OUT = "timed_out"  # passed its wall or processor time
+    OUT_OF_MEMORY = "out_of_memory"  # passed its memory limit
+    UNPARSABLE = "unparsable"  # not a step: no ending, empty, or an answer without a box
+
+
+class TerminalReason(StrEnum):
+    """Why a rollout ended at a node."""
+
+    ANSWER = "answer"  # an answer was given; the grader decides the reward
+    EXECUTION_ERRORS = "execution_errors"  # every candidate step failed to run
+    MAX_DEPTH = "max_depth"  # the depth limit came before an answer
+    UNPARSABLE_STEP = "unparsable_step"  # no candidate was a step at all
+
+
+class SearchStatus(StrEnum):
+    """Where a search stands. Only `leased` has an owner; only `done` has nodes."""
+
+    OPEN = "open"
+    LEASED = "leased"
+    DONE = "done"
+    FAILED = "failed"  # given up after too many infrastructure failures; carries no label
+
+
+class PairKind(StrEnum):
+    """Which prefixes a preference pair compares."""
+
+    STEP = "step"  # two steps after the same prefix
+    ANSWER = "answer"  # two whole trajectories; their prefixes may differ
+
+
+class DatasetKind(StrEnum):
+    """What a dataset version trains."""
+
+    SFT = "sft"
+    PREFERENCE = "preference"
+
+
+class CheckpointKind(StrEnum):
+    """Which model a checkpoint holds."""
+
+    POLICY = "policy"
+    PPM = "ppm"
+
+
+class StageStatus(StrEnum):
+    """Where a stage of a round stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+
+
+class Verdict(StrEnum):
+    """How an answer compares with the ground truth."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    UNDECIDED = "undecided"  # the comparison hung, died or could not read the answer

@@ -1,0 +1,135 @@
+r"""The text form of a step: what the policy reads, what it writes, what of it is code.
+
+A solution is one string, the concatenation of `root_prompt(question)` and the segments of its
+steps; nothing else ever stands between them, so a prefix of a solution is always a valid prompt.
+
+    <|user|>:
+    {question}
+    <|assistant|>: Let's think step by step and solve the problem with code.
+    <code>
+    # Step 1: ...
+    python
+    <end_of_step>
+    # Now print the final answer
+    print(result)
+    <end_of_code>
+    <output>42<end_of_output>
+    <answer>... \boxed{42}<end_of_answer>
+
+Source: rStar-Math, arXiv 2501.04519, section 3.2 and appendix A.3 (code-augmented CoT).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from db.vocabulary import StepKind
+
+END_OF_STEP = "<end_of_step>"
+END_OF_CODE = "<end_of_code>"
+END_OF_ANSWER = "<end_of_answer>"
+END_OF_OUTPUT = "<end_of_output>"
+OUTPUT = "<output>"
+ANSWER = "<answer>"
+
+STOPS = (END_OF_STEP, END_OF_CODE, END_OF_ANSWER)
+"""Generation of a step ends with the first of these, which is kept in its text."""
+
+OBSERVATION_CHARACTERS = 400
+"""A longer observation is cut before the policy sees it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A step as the policy proposed it."""
+
+    text: str
+    """As generated, its ending included; without one where the length limit cut it."""
+    tokens: int
+    """Generated tokens, the ending included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A candidate, read. `text` is canonical: equal steps have equal texts."""
+
+    kind: StepKind
+    text: str
+    code: str = ""
+    """What is to be executed; empty for an answer."""
+    answer: str = ""
+    r"""The content of the last \boxed{} of an answer step."""
+
+
+def root_prompt(question: str) -> str:
+    """The prompt from which the first step is generated."""
+    return (
+        f"<|user|>:\n{clean(question).strip()}\n"
+        "<|assistant|>: Let's think step by step and solve the problem with code.\n<code>\n"
+    )
+
+
+def parse_step(text: str, *, after: StepKind) -> Step:
+    """Read what the policy wrote after a step of kind `after`.
+
+    After the final code comes an answer, before it comes code; whatever does not fit is
+    `StepKind.UNPARSABLE`, with its text kept for the record.
+    """
+    text = clean(text)
+    body, ending = _split_ending(text)
+    if not body.strip():
+        return Step(StepKind.UNPARSABLE, text)
+    if after is StepKind.FINAL_CODE:
+        answer = boxed(body) if ending == END_OF_ANSWER else ""
+        if not answer:
+            return Step(StepKind.UNPARSABLE, text)
+        return Step(StepKind.ANSWER, f"{body.strip()}{END_OF_ANSWER}", answer=answer)
+    if ending not in (END_OF_STEP, END_OF_CODE):
+        return Step(StepKind.UNPARSABLE, text)
+    kind = StepKind.CODE if ending == END_OF_STEP else StepKind.FINAL_CODE
+    code = body.strip("\n").rstrip()
+    return Step(kind, f"{code}\n{ending}", code=code)
+
+
+def segment(kind: StepKind, text: str, observation: str) -> str:
+    """What a step adds to the prompt of the steps after it."""
+    if kind is StepKind.CODE:
+        return f"{text}\n"
+    if kind is StepKind.FINAL_CODE:
+        return f"{text}\n{OUTPUT}{observation}{END_OF_OUTPUT}\n{ANSWER}"
+    return text
+
+
+def shown_observation(text: str) -> str:
+    """A program's output as it may stand in a prompt: short, and without our own markers."""
+    text = clean(text).strip()
+    for marker in (*STOPS, END_OF_OUTPUT, OUTPUT, ANSWER):
+        text = text.replace(marker, "")
+    return text if len(text) <= OBSERVATION_CHARACTERS else text[:OBSERVATION_CHARACTERS] + "..."
+
+
+def boxed(text: str) -> str:
+    r"""The content of the last balanced `\boxed{...}` in a text, or an empty string."""
+    start = text.rfind("\\boxed{")
+    if start < 0:
+        return ""
+    depth = 0
+    for position in range(start + len("\\boxed"), len(text)):
+        depth += {"{": 1, "}": -1}.get(text[position], 0)
+        if depth == 0:
+            return text[start + len("\\boxed{") : position].strip()
+    return ""
+
+
+def clean(text: str) -> str:
+    """Text that Postgres and UTF-8 can hold: no NUL, no lone surrogate."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _split_ending(text: str) -> tuple[str, str]:
+    """The text before the first ending, and that ending (empty where there is none)."""
+    found = [(text.find(stop), stop) for stop in STOPS if stop in text]
+    if not found:
+        return text, ""
+    position, stop = min(found)
+    return text[:position], stop
