@@ -1,0 +1,26 @@
+"""Every table, so that one import gives Alembic and the queries the whole schema."""
+
+from db.models.base import Base
+from db.models.checkpoints import Checkpoint, Evaluation, EvaluationAnswer
+from db.models.curation import Dataset, DatasetItem, PreferencePair, Trajectory
+from db.models.problems import Problem, RunProblem
+from db.models.runs import Round, Run, Stage
+from db.models.searches import Node, Search
+
+__all__ = [
+    "Base",
+    "Checkpoint",
+    "Dataset",
+    "DatasetItem",
+    "Evaluation",
+    "EvaluationAnswer",
+    "Node",
+    "PreferencePair",
+    "Problem",
+    "Round",
+    "Run",
+    "RunProblem",
+    "Search",
+    "Stage",
+    "Trajectory",
+]

@@ -1,0 +1,103 @@
+"""What curation makes of done searches: trajectories, preference pairs, immutable datasets."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    ForeignKey,
+    Identity,
+    Index,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, INTEGER, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.base import Base, Created, enumeration
+from db.vocabulary import DatasetKind, PairKind
+
+
+class Trajectory(Base):
+    """A root-to-terminal path whose answer was graded."""
+
+    __tablename__ = "trajectories"
+    __table_args__ = (
+        UniqueConstraint("search_id", "leaf_no"),
+        CheckConstraint("abs(mean_q) <= 1", name="mean_q_in_range"),
+        CheckConstraint("cardinality(node_path) = steps + 1", name="path_has_all_steps"),
+        Index("ix_trajectories_round_id", "round_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
+    search_id: Mapped[int] = mapped_column(ForeignKey("searches.id"))
+    leaf_no: Mapped[int]
+    correct: Mapped[bool]
+    mean_q: Mapped[float] = mapped_column(comment="Mean Q of its steps, the root left out")
+    steps: Mapped[int]
+    rank: Mapped[int] = mapped_column(
+        comment="1 is the problem's best in this round, among equally correct ones"
+    )
+    node_path: Mapped[list[int]] = mapped_column(ARRAY(INTEGER), comment="node_no from the root")
+
+
+class PreferencePair(Base):
+    __tablename__ = "preference_pairs"
+    __table_args__ = (
+        UniqueConstraint("search_id", "kind", "chosen_no", "rejected_no"),
+        CheckConstraint("chosen_no <> rejected_no", name="two_nodes"),
+        CheckConstraint("chosen_q > rejected_q", name="chosen_is_better"),
+        CheckConstraint("(kind = 'step') = (parent_no IS NOT NULL)", name="steps_share_a_prefix"),
+        Index("ix_preference_pairs_round_id", "round_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
+    search_id: Mapped[int] = mapped_column(ForeignKey("searches.id"))
+    kind: Mapped[PairKind] = mapped_column(enumeration(PairKind, "pair_kind"))
+    parent_no: Mapped[int | None] = mapped_column(comment="Node after which both steps stand")
+    chosen_no: Mapped[int]
+    rejected_no: Mapped[int]
+    chosen_q: Mapped[float]
+    rejected_q: Mapped[float]
+    margin: Mapped[float] = mapped_column(Computed("chosen_q - rejected_q", persisted=True))
+    chosen_visits: Mapped[int]
+    rejected_visits: Mapped[int]
+
+
+class Dataset(Created, Base):
+    """An immutable version: a trigger refuses every UPDATE and DELETE of it and of its items."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (
+        UniqueConstraint("run_id", "round_number", "kind"),
+        CheckConstraint("item_count > 0", name="not_empty"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
+    round_number: Mapped[int] = mapped_column(comment="0 is the bootstrap set")
+    kind: Mapped[DatasetKind] = mapped_column(enumeration(DatasetKind, "dataset_kind"))
+    spec: Mapped[dict[str, object]] = mapped_column(JSONB, comment="How the items were chosen")
+    item_count: Mapped[int]
+    content_hash: Mapped[bytes] = mapped_column(comment="sha256 over the items, in order")
+
+
+class DatasetItem(Base):
+    """One training example. `rejected` is set for preference datasets only."""
+
+    __tablename__ = "dataset_items"
+    __table_args__ = (Index("ix_dataset_items_trajectory_id", "trajectory_id"),)
+
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    problem_id: Mapped[int] = mapped_column(ForeignKey("problems.id"))
+    group_key: Mapped[str] = mapped_column(
+        comment="Pairs of one step share it; else the item's own"
+    )
+    prompt: Mapped[str]
+    chosen: Mapped[str] = mapped_column(comment="The completion, or the preferred one")
+    rejected: Mapped[str | None]
+    trajectory_id: Mapped[int | None] = mapped_column(ForeignKey("trajectories.id"))
+    pair_id: Mapped[int | None] = mapped_column(ForeignKey("preference_pairs.id"), index=True)

@@ -1,0 +1,118 @@
+"""Searches and their nodes.
+
+A search is done at most once: its nodes are written in the transaction that sets `done`, and that
+transaction holds only while the lease token is the one under which the work was claimed.
+
+Nodes carry no foreign keys. Each would cost a look-up for every row of a bulk COPY; the fenced
+transaction locks the search's row, and `CHECK (parent_no < node_no)` with the primary key makes
+every node's parent an earlier row of the same COPY. `db.queries.integrity` verifies both.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    ForeignKey,
+    Identity,
+    Index,
+    SmallInteger,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.base import Base, Created, enumeration
+from db.vocabulary import Outcome, SearchStatus, StepKind, TerminalReason, Verdict
+
+
+class Search(Created, Base):
+    __tablename__ = "searches"
+    __table_args__ = (
+        UniqueConstraint("round_id", "problem_id", "seed"),
+        CheckConstraint(
+            "(status = 'leased') = (lease_owner IS NOT NULL AND lease_expires_at IS NOT NULL)",
+            name="leased_has_owner",
+        ),
+        CheckConstraint("(status = 'done') = (solved IS NOT NULL)", name="done_has_result"),
+        CheckConstraint("lease_token >= 0 AND failures >= 0", name="counters_not_negative"),
+        Index("ix_searches_round_id_status", "round_id", "status"),
+        Index("ix_searches_problem_id", "problem_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
+    problem_id: Mapped[int] = mapped_column(ForeignKey("problems.id"))
+    seed: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[SearchStatus] = mapped_column(
+        enumeration(SearchStatus, "search_status"), server_default=SearchStatus.OPEN.value
+    )
+    lease_token: Mapped[int] = mapped_column(
+        BigInteger,
+        server_default="0",
+        comment="Rises with every claim; a stale one commits nothing",
+    )
+    lease_owner: Mapped[str | None]
+    lease_expires_at: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(server_default="0", comment="Infrastructure failures")
+    last_error: Mapped[str | None]
+    solved: Mapped[bool | None] = mapped_column(comment="A correct trajectory was found")
+    rollouts: Mapped[int] = mapped_column(server_default="0")
+    node_count: Mapped[int] = mapped_column(server_default="0")
+    generated_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    seconds: Mapped[float] = mapped_column(server_default="0", comment="Wall time of the search")
+    sandbox: Mapped[str | None] = mapped_column(comment="Provider and image that ran the steps")
+    finished_at: Mapped[datetime | None]
+
+
+class Node(Base):
+    __tablename__ = "nodes"
+    __table_args__ = (
+        CheckConstraint("(node_no = 0) = (parent_no IS NULL)", name="only_root_has_no_parent"),
+        CheckConstraint("parent_no >= 0 AND parent_no < node_no", name="parent_is_earlier"),
+        CheckConstraint("visit_count >= 0", name="visit_count_not_negative"),
+        CheckConstraint("abs(prior) <= 1", name="prior_in_range"),
+        CheckConstraint("abs(reward) <= 1", name="reward_in_range"),
+        CheckConstraint("(terminal_reason IS NULL) = (reward IS NULL)", name="terminal_has_reward"),
+        CheckConstraint("outcome = 'ok' OR visit_count = 0", name="failed_is_never_visited"),
+        CheckConstraint("kind = 'answer' OR verdict IS NULL", name="only_answers_are_graded"),
+        {"postgresql_partition_by": "LIST (round_id)"},
+    )
+
+    round_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    search_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    node_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    parent_no: Mapped[int | None]
+    depth: Mapped[int] = mapped_column(SmallInteger)
+    kind: Mapped[StepKind] = mapped_column(enumeration(StepKind, "step_kind"))
+    outcome: Mapped[Outcome] = mapped_column(enumeration(Outcome, "outcome"))
+    terminal_reason: Mapped[TerminalReason | None] = mapped_column(
+        enumeration(TerminalReason, "terminal_reason")
+    )
+    verdict: Mapped[Verdict | None] = mapped_column(enumeration(Verdict, "verdict"))
+    leads_to_correct: Mapped[bool] = mapped_column(comment="Some rollout through it was correct")
+    leads_to_wrong: Mapped[bool] = mapped_column(comment="Some rollout through it was wrong")
+    visit_count: Mapped[int] = mapped_column(comment="Rollouts through this node")
+    value_sum: Mapped[float] = mapped_column(
+        comment="Sum of the rewards of those rollouts, and of the prior where there is one"
+    )
+    prior: Mapped[float | None] = mapped_column(REAL, comment="PPM(prefix) when it was made")
+    reward: Mapped[float | None] = mapped_column(REAL, comment="+1, -1, or 0 for undecided")
+    q_value: Mapped[float] = mapped_column(
+        Computed(
+            "value_sum / greatest(visit_count + CASE WHEN prior IS NULL THEN 0 ELSE 1 END, 1)",
+            persisted=True,
+        ),
+        comment="Q = value_sum / visit_count; a prior counts as one visit, so that |Q| <= 1",
+    )
+    generated_tokens: Mapped[int]
+    proposals: Mapped[int] = mapped_column(
+        SmallInteger, comment="How many candidates of the expansion had this text"
+    )
+    wall_seconds: Mapped[float] = mapped_column(REAL, comment="Execution time of the step")
+    text: Mapped[str]
+    observation: Mapped[str] = mapped_column(comment="What the policy saw of the execution")
+    error: Mapped[str | None] = mapped_column(comment="Exception type and message")

@@ -1,0 +1,131 @@
+"""Problems in bulk: an import is one transaction, and a question already there is left as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from db.errors import DatabaseError
+from db.models import Problem, RunProblem
+from db.records import NewProblem, ProblemRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from db.session import Database
+    from db.vocabulary import Split
+
+BATCH = 5_000
+"""Rows an INSERT; Postgres takes at most 65,535 parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCounts:
+    inserted: int
+    already_there: int
+
+
+def import_all(database: Database, problems: Sequence[NewProblem]) -> ImportCounts:
+    """Store every problem whose question is new, or nothing at all.
+
+    Raises:
+        DatabaseError: a stored question has another answer than the one to import.
+    """
+    inserted = 0
+    with database.begin() as connection:
+        for start in range(0, len(problems), BATCH):
+            batch = problems[start : start + BATCH]
+            _refuse_conflicts(connection, batch)
+            result = connection.execute(
+                insert(Problem).on_conflict_do_nothing(index_elements=["content_hash"]),
+                [
+                    {
+                        "source": problem.source,
+                        "external_id": problem.external_id,
+                        "question": problem.question,
+                        "answer": problem.answer,
+                        "solution": problem.solution,
+                        "content_hash": problem.content_hash,
+                    }
+                    for problem in batch
+                ],
+            )
+            inserted += result.rowcount
+    return ImportCounts(inserted=inserted, already_there=len(problems) - inserted)
+
+
+def ids_by_hash(database: Database, hashes: Sequence[bytes]) -> list[int]:
+    """Ids of the problems with these content hashes, in the order of the hashes."""
+    with database.begin() as connection:
+        rows = connection.execute(
+            select(Problem.content_hash, Problem.id).where(Problem.content_hash.in_(hashes))
+        )
+        found = {bytes(content_hash): problem_id for content_hash, problem_id in rows}
+    return [found[content_hash] for content_hash in hashes]
+
+
+def of_run(database: Database, run_id: int, split: Split) -> list[ProblemRow]:
+    """The problems of one split of a run, in the run's order."""
+    with database.begin() as connection:
+        rows = connection.execute(
+            select(
+                Problem.id,
+                Problem.source,
+                Problem.external_id,
+                Problem.question,
+                Problem.answer,
+                Problem.solution,
+            )
+            .join(RunProblem, RunProblem.problem_id == Problem.id)
+            .where(RunProblem.run_id == run_id, RunProblem.split == split)
+            .order_by(RunProblem.position)
+        )
+        return [ProblemRow(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCount:
+    source: str
+    problems: int
+    with_answer: int
+    with_solution: int
+
+
+def count_by_source(database: Database) -> list[SourceCount]:
+    """How many problems each source gave."""
+    with database.begin() as connection:
+        rows = connection.execute(
+            select(
+                Problem.source,
+                func.count(),
+                func.count(Problem.answer),
+                func.count(Problem.solution),
+            )
+            .group_by(Problem.source)
+            .order_by(Problem.source)
+        )
+        return [SourceCount(*row) for row in rows]
+
+
+def _refuse_conflicts(connection: Connection, batch: Sequence[NewProblem]) -> None:
+    rows = connection.execute(
+        select(Problem.content_hash, Problem.id, Problem.answer).where(
+            Problem.content_hash.in_([problem.content_hash for problem in batch])
+        )
+    )
+    stored = {
+        bytes(content_hash): (problem_id, answer) for content_hash, problem_id, answer in rows
+    }
+    for problem in batch:
+        problem_id, answer = stored.get(problem.content_hash, (None, None))
+        if problem_id is not None and answer != problem.answer:
+            raise DatabaseError(
+                f"{problem.source} {problem.external_id}: this question is stored as problem "
+                f"{problem_id} with the answer {answer!r}, not {problem.answer!r}. Nothing was "
+                "imported; correct or remove this problem in the source."
+            )

@@ -1,0 +1,220 @@
+"""What travels between the services and the database: frozen, typed, without a connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from db.vocabulary import (
+        CheckpointKind,
+        Outcome,
+        PairKind,
+        SearchStatus,
+        Split,
+        StepKind,
+        TerminalReason,
+        Verdict,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NewProblem:
+    """A problem to be stored. `content_hash` is the sha256 of its normalised question."""
+
+    source: str
+    external_id: str
+    question: str
+    answer: str | None
+    solution: str | None
+    content_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemRow:
+    id: int
+    source: str
+    external_id: str
+    question: str
+    answer: str | None
+    solution: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    id: int
+    name: str
+    profile: Mapping[str, object]
+    base_model: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRow:
+    id: int
+    run_id: int
+    number: int
+    policy_checkpoint_id: int | None
+    ppm_checkpoint_id: int | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedSearch:
+    """A search that this worker holds until its lease expires."""
+
+    search_id: int
+    round_id: int
+    problem_id: int
+    seed: int
+    lease_token: int
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """One row of `nodes`, less the keys that all nodes of a search share."""
+
+    node_no: int
+    parent_no: int | None
+    depth: int
+    kind: StepKind
+    outcome: Outcome
+    terminal_reason: TerminalReason | None
+    verdict: Verdict | None
+    leads_to_correct: bool
+    leads_to_wrong: bool
+    visit_count: int
+    value_sum: float
+    prior: float | None
+    reward: float | None
+    generated_tokens: int
+    proposals: int
+    wall_seconds: float
+    text: str
+    observation: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What a finished search commits."""
+
+    solved: bool
+    rollouts: int
+    generated_tokens: int
+    seconds: float
+    sandbox: str
+    nodes: tuple[NodeRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchProgress:
+    """How far the searches of a round are."""
+
+    total: int
+    done: int
+    failed: int
+    leased: int
+    solved: int
+    nodes: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class TreeSummary:
+    search_id: int
+    round_number: int
+    run_name: str
+    question: str
+    answer: str | None
+    status: SearchStatus
+    solved: bool | None
+    rollouts: int
+    node_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TreeNode:
+    """A stored node, as the tree view shows it."""
+
+    node_no: int
+    parent_no: int | None
+    depth: int
+    kind: StepKind
+    outcome: Outcome
+    terminal_reason: TerminalReason | None
+    verdict: Verdict | None
+    visit_count: int
+    q_value: float
+    prior: float | None
+    proposals: int
+    text: str
+    observation: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PairView:
+    """A preference pair with its texts."""
+
+    id: int
+    search_id: int
+    kind: PairKind
+    question: str
+    prefix: str
+    chosen: str
+    rejected: str
+    chosen_q: float
+    rejected_q: float
+    chosen_visits: int
+    rejected_visits: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetItemRecord:
+    """One training example of a dataset version; `rejected` only for preference pairs."""
+
+    problem_id: int
+    group_key: str
+    prompt: str
+    chosen: str
+    rejected: str | None = None
+    trajectory_id: int | None = None
+    pair_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRow:
+    id: int
+    item_count: int
+    content_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRow:
+    id: int
+    kind: CheckpointKind
+    round_number: int
+    path: str
+    content_hash: str
+    metrics: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRecord:
+    """What a checkpoint answered to one problem of a benchmark."""
+
+    problem_id: int
+    verdict: Verdict | None
+    completion: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunProblemRecord:
+    problem_id: int
+    split: Split

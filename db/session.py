@@ -1,0 +1,80 @@
+"""The one way to the database: short transactions on a pooled connection.
+
+No transaction is held across a call to a model or a sandbox: `Database.begin` is used only inside
+`db.queries` and `db.bulk`, whose functions do nothing but SQL.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from db.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine
+
+
+class Database:
+    """A pool of connections to one Postgres database. Safe to share between threads."""
+
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        """`url` is a libpq URL: postgresql://user:password@host/database."""
+        self.url = url
+        self._engine: Engine = create_engine(
+            sqlalchemy_url(url),
+            pool_size=pool_size,
+            pool_pre_ping=True,
+            connect_args={"application_name": "stepforge", "connect_timeout": 10},
+        )
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction: committed at the end, rolled back when anything raises.
+
+        Raises:
+            DatabaseError: Postgres cannot be reached, or its disk is full.
+        """
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise _translated(error, self._engine.url.render_as_string()) from error
+
+    @property
+    def engine(self) -> Engine:
+        """For Alembic, which manages its own transactions."""
+        return self._engine
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self._engine.dispose()
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The same URL with the name of the psycopg 3 driver in it."""
+    for scheme in ("postgresql://", "postgres://"):
+        if url.startswith(scheme):
+            return "postgresql+psycopg://" + url.removeprefix(scheme)
+    return url
+
+
+def _translated(error: DBAPIError, url: str) -> Exception:
+    """A sentence for what a user can mend; anything else stays the driver's own error."""
+    state = getattr(error.orig, "sqlstate", None)
+    if state == "53100":
+        return DatabaseError(
+            f"The disk of the database {url} is full. Free some space and run the command again; "
+            "what was committed before is safe."
+        )
+    if isinstance(error, OperationalError) and (state is None or state.startswith("08")):
+        return DatabaseError(
+            f"The database {url} cannot be reached: {str(error.orig).strip()}. Start it with "
+            "`stepforge up`, or correct STEPFORGE_DATABASE_URL."
+        )
+    return error
