@@ -1,0 +1,330 @@
+"""Worked equations in a sentence of prose: found, checked, and written as Python.
+
+An equation is read only if its left side, computed exactly, gives the number shown on its right
+side, so what leaves this module is never a guess. Currency signs, thousands separators, percent
+signs, units behind a number and the letter x for "times" are understood.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+
+_TOKEN = re.compile(
+    rf"(?P<number>[$€£¥]?\s?{NUMBER}(?:\s?%)?|\bhalf\b)"
+    r"|(?P<times>[xX×·](?=\s*[\d(.$€£¥])|\*)"
+    r"|(?P<unit>/\s?[A-Za-z]+|-?[A-Za-z][A-Za-z'’]*(?:[/-][A-Za-z']+)*|\(s\))"
+    r"|(?P<operator>[-+/÷()=])"
+    r"|(?P<other>[^\s$€£¥])"
+)
+_NOTE = re.compile(r"<<([^<>=]*)=[^<>]*>>")
+_MOST_UNIT_WORDS = 5
+_TYPOGRAPHY = str.maketrans({"–": "-", "—": "-", "−": "-", "⁄": "/", "\u00a0": " "})
+_LARGEST = 10**15
+"""Reference solutions count apples; a larger number is a slip, and would cost time to compute."""
+
+Namer = "Callable[[Fraction], str | None]"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A literal. `percent` is whether a percent sign followed it."""
+
+    value: Fraction
+    decimals: int
+    percent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`left operator right` with one of + - * /."""
+
+    operator: str
+    left: Expression
+    right: Expression
+
+
+Expression = Number | Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """An equation whose sides agree, and where it stands in its sentence."""
+
+    start: int
+    end: int
+    expression: Expression
+    shown: Number
+    """The last number of the chain: what the author calls the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A sentence without calculator notes, its equations, and results nobody could derive."""
+
+    text: str
+    equations: tuple[Equation, ...]
+    underived: frozenset[Fraction]
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    start: int
+    end: int
+
+
+def numbers_in(text: str) -> list[tuple[int, int, Fraction]]:
+    """Every number of a text in digits: where it starts, where it ends, its value."""
+    return [
+        (match.start(), match.end(), Fraction(match.group().replace(",", "")))
+        for match in re.finditer(rf"(?<![\w.]){NUMBER}", text)
+    ]
+
+
+def read_equations(sentence: str) -> Reading:
+    """Read the equations of one sentence.
+
+    `sentence` may hold GSM8K's calculator notes, `<<48/2=24>>`; where the prose before a note is
+    no equation, the note's own expression is taken.
+    """
+    text, notes = _without_notes(sentence.translate(_TYPOGRAPHY))
+    tokens = _tokens(text)
+    found: list[Equation] = []
+    underived: set[Fraction] = set()
+    position = 0
+    while position < len(tokens):
+        if tokens[position].text == "=":
+            read = _read_chain(tokens, position, found[-1].end if found else 0, notes)
+            if isinstance(read, Equation):
+                found.append(read)
+            elif read is not None:
+                underived.add(read.value)
+        elif tokens[position].start in notes and tokens[position].kind == "number":
+            note = _read_note(notes[tokens[position].start], tokens[position])
+            if note is not None and not (found and found[-1].end >= note.end):
+                found.append(note)
+        position += 1
+    return Reading(text, tuple(found), frozenset(underived - {e.shown.value for e in found}))
+
+
+def evaluate(expression: Expression) -> Fraction | None:
+    """The exact value, or None where it divides by zero or grows out of bounds."""
+    if isinstance(expression, Number):
+        return expression.value
+    left, right = evaluate(expression.left), evaluate(expression.right)
+    if left is None or right is None or abs(left) > _LARGEST or abs(right) > _LARGEST:
+        return None
+    match expression.operator:
+        case "+":
+            return left + right
+        case "-":
+            return left - right
+        case "*":
+            return left * right
+    return left / right if right else None
+
+
+def _without_notes(sentence: str) -> tuple[str, dict[int, str]]:
+    """The sentence without its notes, and each note's expression by where it stood."""
+    text, notes, end = "", {}, 0
+    for match in _NOTE.finditer(sentence):
+        text += sentence[end : match.start()]
+        notes[len(text)] = match.group(1)
+        end = match.end()
+    return text + sentence[end:], notes
+
+
+def _tokens(text: str) -> list[_Token]:
+    return [
+        _Token(
+            "operator" if kind == "times" else kind,
+            "*" if kind == "times" else m.group().strip(),
+            m.start() + len(m.group()) - len(m.group().lstrip()),
+            m.end(),
+        )
+        for m in _TOKEN.finditer(text)
+        if (kind := m.lastgroup)
+    ]
+
+
+def _read_chain(
+    tokens: Sequence[_Token], equals: int, earliest: int, notes: dict[int, str]
+) -> Equation | Number | None:
+    """The equation around the `=` at index `equals`, or the number it shows if underived."""
+    middle: list[Expression] = []
+    position = equals
+    while True:
+        right = _Parser(tokens, position + 1).sum()
+        if right is None:
+            return None
+        middle.append(right[0])
+        after = _skip_units(tokens, right[1])
+        if after >= len(tokens) or tokens[after].text != "=":
+            break
+        position = after
+    shown = _as_number(middle[-1], tokens[right[1] - 1])
+    if shown is None:
+        return None
+    end = tokens[right[1] - 1].end
+    lefts = _lefts(tokens, equals, earliest)
+    note = notes.get(tokens[equals + 1].start) or notes.get(tokens[equals].end)
+    candidates = [(start, left) for start, left in lefts]
+    if note is not None and (noted := _parse_all(note)) is not None:
+        candidates.append((lefts[0][0] if lefts else tokens[equals].start, noted))
+    candidates += [(tokens[equals].start, left) for left in middle[:-1]]
+    for start, left in candidates:
+        agreeing = _agreeing(left, shown)
+        if agreeing is not None:
+            return Equation(start, end, agreeing, shown)
+    return shown
+
+
+def _lefts(tokens: Sequence[_Token], equals: int, earliest: int) -> list[tuple[int, Expression]]:
+    """Expressions that end right before `=`, the longest first, with where they start."""
+    found = []
+    for start in range(equals):
+        if tokens[start].start < earliest:
+            continue
+        parsed = _Parser(tokens, start).sum()
+        if parsed is not None and _skip_units(tokens, parsed[1]) == equals:
+            found.append((tokens[start].start, parsed[0]))
+    return found
+
+
+def _read_note(note: str, token: _Token) -> Equation | None:
+    """An equation from a note that has none in the prose before it."""
+    expression, shown = _parse_all(note), _number(token.text)
+    agreeing = None if expression is None else _agreeing(expression, shown)
+    return None if agreeing is None else Equation(token.start, token.end, agreeing, shown)
+
+
+def _parse_all(text: str) -> Expression | None:
+    tokens = _tokens(text)
+    parsed = _Parser(tokens, 0).sum()
+    return parsed[0] if parsed is not None and parsed[1] == len(tokens) else None
+
+
+def _agreeing(expression: Expression, shown: Number) -> Expression | None:
+    """The reading of percent signs under which an expression gives the number shown, if any."""
+    if isinstance(expression, Number):
+        return None
+    hundred = Number(Fraction(100), 0)
+    of_percent = _with_percent(expression)
+    readings = [expression, of_percent]
+    if shown.percent:
+        readings += [Operation("*", expression, hundred), Operation("*", of_percent, hundred)]
+    for reading in readings:
+        value = evaluate(reading)
+        if value is not None and agrees(value, shown):
+            return reading
+    return None
+
+
+def agrees(value: Fraction, shown: Number) -> bool:
+    """Whether `shown` is the value, or the value rounded to the decimals shown (at least one)."""
+    slack = Fraction(1, 2 * 10**shown.decimals) if shown.decimals else 0
+    return abs(value - shown.value) <= slack
+
+
+def _with_percent(expression: Expression) -> Expression:
+    """The expression with `p%` read as p / 100."""
+    if isinstance(expression, Number):
+        if not expression.percent:
+            return expression
+        plain = Number(expression.value, expression.decimals)
+        return Operation("/", plain, Number(Fraction(100), 0))
+    return Operation(
+        expression.operator, _with_percent(expression.left), _with_percent(expression.right)
+    )
+
+
+def _as_number(expression: Expression, last: _Token) -> Number | None:
+    """A right side that is a number or a fraction of two numbers."""
+    if isinstance(expression, Number):
+        return expression
+    value = evaluate(expression)
+    plain = isinstance(expression.left, Number) and isinstance(expression.right, Number)
+    if value is None or expression.operator != "/" or not plain or last.kind != "number":
+        return None
+    return Number(value, 0)
+
+
+def _skip_units(tokens: Sequence[_Token], position: int) -> int:
+    """The index after the unit words at `position`, if they are few."""
+    end = position
+    while end < len(tokens) and tokens[end].kind == "unit" and end - position < _MOST_UNIT_WORDS:
+        end += 1
+    return end
+
+
+def _number(text: str) -> Number:
+    if text == "half":
+        return Number(Fraction(1, 2), 1)
+    digits = re.sub(r"[^\d.]", "", text)
+    decimals = len(digits.partition(".")[2])
+    value = Fraction(digits)
+    if decimals >= 6:  # 0.3333333333333333 is a third that somebody's calculator wrote.
+        simple = value.limit_denominator(12)
+        value = simple if abs(simple - value) < Fraction(1, 10**decimals) else value
+    return Number(value, 0 if value.denominator == 1 else decimals, text.endswith("%"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parser:
+    """Recursive descent over tokens; each method gives the expression and the index after it."""
+
+    tokens: Sequence[_Token]
+    start: int
+
+    def sum(self) -> tuple[Expression, int] | None:
+        return self._chain("+-", lambda parser: parser._product())
+
+    def _product(self) -> tuple[Expression, int] | None:
+        return self._chain("*/÷", lambda parser: parser._operand())
+
+    def _chain(
+        self, operators: str, part: Callable[[_Parser], tuple[Expression, int] | None]
+    ) -> tuple[Expression, int] | None:
+        parsed = part(self)
+        while parsed is not None:
+            left, end = parsed
+            position = _skip_units(self.tokens, end)
+            if position >= len(self.tokens) or self.tokens[position].text not in operators:
+                break
+            right = part(_Parser(self.tokens, position + 1))
+            if right is None:
+                break
+            operator = self.tokens[position].text.replace("÷", "/")
+            parsed = Operation(operator, left, right[0]), right[1]
+        return parsed
+
+    def _operand(self) -> tuple[Expression, int] | None:
+        if self.start >= len(self.tokens):
+            return None
+        token = self.tokens[self.start]
+        if token.kind == "number":
+            number, after = _number(token.text), self.start + 1
+            bracketed = _Parser(self.tokens, after)._bracketed()
+            if bracketed is not None:
+                return Operation("*", number, bracketed[0]), bracketed[1]
+            return number, after
+        return self._bracketed()
+
+    def _bracketed(self) -> tuple[Expression, int] | None:
+        if self.start >= len(self.tokens) or self.tokens[self.start].text != "(":
+            return None
+        inner = _Parser(self.tokens, self.start + 1).sum()
+        if inner is None:
+            return None
+        end = _skip_units(self.tokens, inner[1])
+        closed = end < len(self.tokens) and self.tokens[end].text == ")"
+        return (inner[0], end + 1) if closed else None

@@ -1,0 +1,166 @@
+"""Equations as Python: a later use of an earlier result becomes its variable.
+
+Every value is tracked both exactly and as the Python number the code gives, so the writer knows
+where `//` is exact and which `print` shows a whole number without ".0". Nothing is executed here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from services.problems.equations import Number, Operation, evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from services.problems.equations import Equation, Expression
+
+_BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2}
+_ATOM = 3
+
+
+@dataclass(slots=True)
+class Variable:
+    """A result: its name, what the author shows for it, and what the code computes."""
+
+    name: str
+    shown: Fraction
+    computed: int | float
+    used: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """A Python expression, its number, and how tightly its outermost operator binds."""
+
+    text: str
+    number: int | float
+    binding: int
+
+
+@dataclass(slots=True)
+class Program:
+    """Assignments in order. `given` are the numbers of the question."""
+
+    given: Collection[Fraction]
+    variables: list[Variable] = field(default_factory=list)
+    literals: set[Fraction] = field(default_factory=set)
+    """Numbers that were written out although the question does not hold them."""
+
+    def assign(self, name: str, equation: Equation) -> str:
+        """Append `name = ...` and give its line of Python."""
+        code = self._write(_whole_products(equation.expression))
+        shown, decimals = equation.shown.value, equation.shown.decimals
+        if decimals and evaluate(equation.expression) != shown:
+            code = _Code(f"round({code.text}, {decimals})", round(code.number, decimals), _ATOM)
+        self.variables.append(Variable(name, shown, code.number))
+        return f"{name} = {code.text}"
+
+    def find(self, value: Fraction) -> Variable | None:
+        """The variable that a number means, if it means one.
+
+        A number that is also in the question means the result only while nothing has used it; of
+        several results with one value the latest unused is meant, else the latest.
+        """
+        matching = [v for v in self.variables if v.shown == value]
+        unused = [v for v in matching if not v.used]
+        if unused:
+            return unused[-1]
+        return matching[-1] if matching and value not in self.given else None
+
+    def print_line(self, variable: Variable) -> str:
+        """A `print` whose output is the variable's exact value in its shortest form."""
+        computed, shown = variable.computed, variable.shown
+        if isinstance(computed, int) or (
+            shown.denominator != 1 and Fraction(str(computed)) == shown
+        ):
+            return f"print({variable.name})"
+        if shown.denominator == 1:
+            return f"print(round({variable.name}))"
+        return f"print(round({variable.name}, 2))"
+
+    def _write(self, expression: Expression) -> _Code:
+        if isinstance(expression, Number):
+            return self._write_number(expression.value)
+        left, right = self._write(expression.left), self._write(expression.right)
+        operator = expression.operator
+        number: int | float
+        match operator:
+            case "+":
+                number = left.number + right.number
+            case "-":
+                number = left.number - right.number
+            case "*":
+                number = left.number * right.number
+            case _ if _divides(right.number, left.number):
+                operator, number = "//", int(left.number) // int(right.number)
+            case _:
+                number = left.number / right.number if right.number else float("nan")
+        binding = _BINDING[operator]
+        # On the right an equal binding needs brackets too, except where + or * associates.
+        loose = right.binding < binding or (right.binding == binding and operator not in "+")
+        text = f"{_bracketed(left, left.binding < binding)} {operator} {_bracketed(right, loose)}"
+        return _Code(text, number, binding)
+
+    def _write_number(self, value: Fraction) -> _Code:
+        variable = self.find(value)
+        if variable is not None:
+            variable.used = True
+            return _Code(variable.name, variable.computed, _ATOM)
+        if value not in self.given:
+            self.literals.add(value)
+        if value.denominator == 1:
+            return _Code(str(value.numerator), value.numerator, _ATOM)
+        decimal = Decimal(value.numerator) / Decimal(value.denominator)
+        if Fraction(decimal) == value:
+            return _Code(f"{decimal:f}", float(decimal), _ATOM)
+        return _Code(f"{value.numerator} / {value.denominator}", float(value), _BINDING["/"])
+
+
+def _divides(divisor: int | float, number: int | float) -> bool:
+    whole = isinstance(divisor, int) and isinstance(number, int)
+    return whole and divisor != 0 and number % divisor == 0
+
+
+def _bracketed(code: _Code, brackets: bool) -> str:
+    return f"({code.text})" if brackets else code.text
+
+
+def _whole_products(expression: Expression) -> Expression:
+    """The expression with its divisions last where that keeps a product whole.
+
+    `3 / 4 * 200` is 150 but passes through 0.75; `3 * 200 / 4` does not.
+    """
+    if isinstance(expression, Number):
+        return expression
+    if expression.operator in "+-":
+        return Operation(
+            expression.operator,
+            _whole_products(expression.left),
+            _whole_products(expression.right),
+        )
+    above, below = _factors(expression)
+    whole = all(f.value.denominator == 1 for f in (*above, *below) if isinstance(f, Number))
+    value = evaluate(expression)
+    if not whole or value is None or value.denominator != 1 or not below:
+        return expression
+    product = above[0]
+    for factor in above[1:]:
+        product = Operation("*", product, factor)
+    for factor in below:
+        product = Operation("/", product, factor)
+    return product
+
+
+def _factors(expression: Expression) -> tuple[list[Expression], list[Expression]]:
+    """What a product multiplies and what it divides by, in the order written."""
+    if isinstance(expression, Number) or expression.operator in "+-":
+        return [expression], []
+    above, below = _factors(expression.left)
+    if expression.operator == "*":
+        right_above, right_below = _factors(expression.right)
+        return above + right_above, below + right_below
+    return above, [*below, expression.right]
