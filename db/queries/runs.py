@@ -1,4 +1,4 @@
-"""Runs, rounds and stages: a run's problems and splits are fixed in the transaction that makes it."""
+"""Runs, rounds and stages: the problems and splits of a run are fixed when it is made."""
 
 from __future__ import annotations
 

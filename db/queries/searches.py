@@ -42,7 +42,7 @@ def plan(database: Database, round_id: int, problem_ids: Sequence[int], *, seed:
 def claim(
     database: Database, round_id: int, *, owner: str, limit: int, lease_seconds: float
 ) -> list[ClaimedSearch]:
-    """Lease up to `limit` searches that nobody works on: open ones, and ones with a lapsed lease."""
+    """Lease up to `limit` searches that are open or whose lease has lapsed."""
     with database.begin() as connection:
         rows = connection.execute(
             text(
