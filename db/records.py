@@ -128,6 +128,7 @@ class SearchProgress:
 @dataclass(frozen=True, slots=True)
 class TreeSummary:
     search_id: int
+    round_id: int
     round_number: int
     run_name: str
     question: str
@@ -156,23 +157,6 @@ class TreeNode:
     text: str
     observation: str
     error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class PairView:
-    """A preference pair with its texts."""
-
-    id: int
-    search_id: int
-    kind: PairKind
-    question: str
-    prefix: str
-    chosen: str
-    rejected: str
-    chosen_q: float
-    rejected_q: float
-    chosen_visits: int
-    rejected_visits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,3 +202,81 @@ class AnswerRecord:
 class RunProblemRecord:
     problem_id: int
     split: Split
+
+
+@dataclass(frozen=True, slots=True)
+class TrajectoryPick:
+    """A trajectory chosen for training."""
+
+    trajectory_id: int
+    round_id: int
+    search_id: int
+    leaf_no: int
+    problem_id: int
+    question: str
+    mean_q: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairPick:
+    """A preference pair chosen for training."""
+
+    pair_id: int
+    kind: PairKind
+    search_id: int
+    parent_no: int | None
+    chosen_no: int
+    rejected_no: int
+    problem_id: int
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathStep:
+    """A stored step, with what a prompt needs of it."""
+
+    kind: StepKind
+    text: str
+    observation: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoundReport:
+    """One row of the table that ends a run. Round 0 is the bootstrap."""
+
+    round_number: int
+    problems: int
+    solved: int
+    searches: int
+    nodes: int
+    trajectories: int
+    correct_trajectories: int
+    pairs: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    round_number: int
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRow:
+    """What was measured of the checkpoint that a round trained; round 0 is the bootstrap."""
+
+    round_number: int
+    benchmark: str
+    metric: str
+    correct: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule of the data that does not hold."""
+
+    rule: str
+    count: int
+    example: str

@@ -576,6 +576,19 @@ def upgrade() -> None:
             f"CREATE TRIGGER {table}_are_immutable BEFORE UPDATE OR DELETE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
         )
+    # A role belongs to the whole cluster: another database of it may have made it already.
+    op.execute("""
+        DO $$ BEGIN
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'stepforge_reader') THEN
+                CREATE ROLE stepforge_reader NOLOGIN;
+            END IF;
+        END $$
+    """)
+    op.execute("GRANT USAGE ON SCHEMA public TO stepforge_reader")
+    op.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO stepforge_reader")
+    op.execute(
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO stepforge_reader"
+    )
 
 
 def downgrade() -> None:
@@ -594,5 +607,6 @@ def downgrade() -> None:
     op.drop_table("problems")
     op.drop_table("nodes")
     op.execute("DROP FUNCTION refuse_change()")
+    op.execute("DROP OWNED BY stepforge_reader")
     for enum in ENUMS:
         enum.drop(op.get_bind())

@@ -1,0 +1,84 @@
+"""The rules that no constraint can hold cheaply, checked over everything that is stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from db.records import Violation
+
+if TYPE_CHECKING:
+    from db.session import Database
+
+# Each query returns one text column: what breaks the rule.
+RULES: tuple[tuple[str, str], ...] = (
+    (
+        "every node has its search",
+        "SELECT DISTINCT format('search %s', n.search_id) FROM nodes AS n "
+        "LEFT JOIN searches AS s ON s.id = n.search_id AND s.round_id = n.round_id "
+        "WHERE s.id IS NULL",
+    ),
+    (
+        "every node but the root has its parent",
+        "SELECT format('search %s node %s', n.search_id, n.node_no) FROM nodes AS n "
+        "LEFT JOIN nodes AS p ON p.round_id = n.round_id AND p.search_id = n.search_id "
+        "AND p.node_no = n.parent_no WHERE n.parent_no IS NOT NULL AND p.node_no IS NULL",
+    ),
+    (
+        "only done searches have nodes, and as many as they say",
+        "SELECT format('search %s', s.id) FROM searches AS s LEFT JOIN "
+        "(SELECT search_id, count(*) AS stored FROM nodes GROUP BY search_id) AS n "
+        "ON n.search_id = s.id WHERE coalesce(n.stored, 0) <> s.node_count "
+        "OR (s.status = 'done') <> (coalesce(n.stored, 0) > 0)",
+    ),
+    (
+        "the visits of a node are those of its children and its own ends",
+        "SELECT format('search %s node %s', n.search_id, n.node_no) FROM nodes AS n JOIN "
+        "(SELECT round_id, search_id, parent_no, sum(visit_count) AS below FROM nodes "
+        "WHERE parent_no IS NOT NULL GROUP BY 1, 2, 3) AS c ON c.round_id = n.round_id "
+        "AND c.search_id = n.search_id AND c.parent_no = n.node_no "
+        "WHERE n.visit_count < c.below OR (n.visit_count > c.below AND n.reward IS NULL)",
+    ),
+    (
+        "Q is value_sum / visit_count, the prior counting as one visit, and within [-1, 1]",
+        "SELECT format('search %s node %s', search_id, node_no) FROM nodes "
+        "WHERE abs(q_value) > 1.0000001 OR abs(q_value - value_sum / "
+        "greatest(visit_count + (prior IS NOT NULL)::int, 1)) > 1e-9",
+    ),
+    (
+        "the root of a done search has a visit for each rollout",
+        "SELECT format('search %s', s.id) FROM searches AS s JOIN nodes AS n "
+        "ON n.round_id = s.round_id AND n.search_id = s.id AND n.node_no = 0 "
+        "WHERE n.visit_count <> s.rollouts OR n.leads_to_correct <> s.solved",
+    ),
+    (
+        "both steps of a pair were visited and lead where the pair says",
+        "SELECT format('pair %s', q.id) FROM preference_pairs AS q "
+        "LEFT JOIN nodes AS c ON c.round_id = q.round_id AND c.search_id = q.search_id "
+        "AND c.node_no = q.chosen_no "
+        "LEFT JOIN nodes AS r ON r.round_id = q.round_id AND r.search_id = q.search_id "
+        "AND r.node_no = q.rejected_no "
+        "WHERE NOT coalesce(c.leads_to_correct AND r.leads_to_wrong, false) "
+        "OR (q.kind = 'step' AND (c.parent_no <> q.parent_no OR r.parent_no <> q.parent_no))",
+    ),
+    (
+        "no held-out problem is searched or trained on",
+        "SELECT format('problem %s', h.problem_id) FROM run_problems AS h "
+        "WHERE h.split = 'held_out' AND (EXISTS (SELECT FROM searches AS s JOIN rounds AS r "
+        "ON r.id = s.round_id WHERE s.problem_id = h.problem_id AND r.run_id = h.run_id) "
+        "OR EXISTS (SELECT FROM dataset_items AS i JOIN datasets AS d ON d.id = i.dataset_id "
+        "WHERE i.problem_id = h.problem_id AND d.run_id = h.run_id))",
+    ),
+)
+
+
+def violations(database: Database) -> list[Violation]:
+    """The rules that are broken; an empty list is what a sound database gives."""
+    found = []
+    with database.begin() as connection:
+        for rule, query in RULES:
+            examples = list(connection.execute(text(query)).scalars())
+            if examples:
+                found.append(Violation(rule, len(examples), examples[0]))
+    return found

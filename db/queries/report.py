@@ -1,0 +1,49 @@
+"""What a run made, round by round."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, text
+
+from db.models import Stage
+from db.records import RoundReport, StageTime
+
+if TYPE_CHECKING:
+    from db.session import Database
+
+
+def rounds(database: Database, run_id: int) -> list[RoundReport]:
+    """One row for each round that was started."""
+    with database.begin() as connection:
+        rows = connection.execute(
+            text(
+                """
+                SELECT r.number, count(DISTINCT s.problem_id),
+                       count(DISTINCT s.problem_id) FILTER (WHERE s.solved),
+                       count(*) FILTER (WHERE s.status = 'done'),
+                       coalesce(sum(s.node_count), 0)::bigint,
+                       (SELECT count(*) FROM trajectories AS t WHERE t.round_id = r.id),
+                       (SELECT count(*) FROM trajectories AS t
+                        WHERE t.round_id = r.id AND t.correct),
+                       (SELECT count(*) FROM preference_pairs AS q WHERE q.round_id = r.id),
+                       coalesce(sum(s.generated_tokens), 0)::bigint
+                FROM rounds AS r LEFT JOIN searches AS s ON s.round_id = r.id
+                WHERE r.run_id = :run_id
+                GROUP BY r.id ORDER BY r.number
+                """
+            ),
+            {"run_id": run_id},
+        )
+        return [RoundReport(*row) for row in rows]
+
+
+def stage_times(database: Database, run_id: int) -> list[StageTime]:
+    """Wall time of each stage, in the order in which they started."""
+    with database.begin() as connection:
+        rows = connection.execute(
+            select(Stage.round_number, Stage.name, Stage.seconds)
+            .where(Stage.run_id == run_id)
+            .order_by(Stage.round_number, Stage.started_at)
+        )
+        return [StageTime(*row) for row in rows]
