@@ -18,19 +18,29 @@ if TYPE_CHECKING:
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 
 _TOKEN = re.compile(
-    rf"(?P<number>[$€£¥]?\s?{NUMBER}(?:\s?%)?|\bhalf\b)"
-    r"|(?P<times>[xX×·](?=\s*[\d(.$€£¥])|\*)"
-    r"|(?P<unit>/\s?[A-Za-z]+|-?[A-Za-z][A-Za-z'’]*(?:[/-][A-Za-z']+)*|\(s\))"
-    r"|(?P<operator>[-+/÷()=])"
-    r"|(?P<other>[^\s$€£¥])"
+    rf"(?P<number>[$\u20ac\u00a3\u00a5]?\s?{NUMBER}(?:\s?%)?|\bhalf\b)"
+    r"|(?P<times>[xX\u00d7\u00b7](?=\s*[\d(.$\u20ac\u00a3\u00a5])|\*)"
+    r"|(?P<unit>/\s?[A-Za-z]+|-?[A-Za-z][A-Za-z'\u2019]*(?:[/-][A-Za-z']+)*|\(s\))"
+    r"|(?P<operator>[-+/\u00f7()=])"
+    r"|(?P<other>[^\s$\u20ac\u00a3\u00a5])"
 )
 _NOTE = re.compile(r"<<([^<>=]*)=[^<>]*>>")
-_MOST_UNIT_WORDS = 5
-_TYPOGRAPHY = str.maketrans({"–": "-", "—": "-", "−": "-", "⁄": "/", "\u00a0": " "})
+_MOST_UNIT_WORDS = 7
+_TYPOGRAPHY = str.maketrans(
+    {"\u2013": "-", "\u2014": "-", "\u2212": "-", "\u2044": "/", "\u00a0": " "}
+)
+_CARDINALS = "one two three four five six seven eight nine ten eleven twelve"
+_SPELLED: dict[str, tuple[Fraction, ...]] = {
+    **{word: (Fraction(k),) for k, word in enumerate(_CARDINALS.split(), start=1)},
+    **dict.fromkeys(("half", "twice", "double", "doubled"), (Fraction(2), Fraction(1, 2))),
+    **dict.fromkeys(("third", "thirds", "triple", "thrice"), (Fraction(3), Fraction(1, 3))),
+    **dict.fromkeys(("quarter", "quarters"), (Fraction(4), Fraction(1, 4))),
+    "dozen": (Fraction(12),),
+    "twenty": (Fraction(20),),
+    "thirty": (Fraction(30),),
+}
 _LARGEST = 10**15
 """Reference solutions count apples; a larger number is a slip, and would cost time to compute."""
-
-Namer = "Callable[[Fraction], str | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,11 @@ class Number:
     value: Fraction
     decimals: int
     percent: bool = False
+
+    @property
+    def is_pointed(self) -> bool:
+        """Whether it is a whole number written with a decimal point: `12.0`."""
+        return self.decimals > 0 and self.value.denominator == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +103,36 @@ def numbers_in(text: str) -> list[tuple[int, int, Fraction]]:
         (match.start(), match.end(), Fraction(match.group().replace(",", "")))
         for match in re.finditer(rf"(?<![\w.]){NUMBER}", text)
     ]
+
+
+def numbers_given(question: str) -> frozenset[Fraction]:
+    """The numbers that a question gives, in digits or in words."""
+    words = set(re.findall(r"[a-z]+", question.lower()))
+    spelled = {value for word, values in _SPELLED.items() if word in words for value in values}
+    return frozenset({value for _, _, value in numbers_in(question)} | spelled)
+
+
+def operands(expression: Expression, *, added: bool = False) -> list[tuple[Number, bool]]:
+    """The numbers of an expression in order, each with whether it is added or subtracted."""
+    if isinstance(expression, Number):
+        return [(expression, added)]
+    sums = expression.operator in "+-"
+    return operands(expression.left, added=sums) + operands(expression.right, added=sums)
+
+
+def with_percentage(sentence: str, question: str) -> str:
+    """The sentence with `48=48` spelled out where 48 is p% of one number of the question alone."""
+    found = re.search(rf"(?<![\d.*/+=-])({NUMBER})\s?=\s?\1(?![\d.])", sentence)
+    if found is None:
+        return sentence
+    value = Fraction(found.group(1).replace(",", ""))
+    shares = {Fraction(p.replace(",", "")) for p in re.findall(rf"({NUMBER})\s?%", question)}
+    wholes = {whole for _, _, whole in numbers_in(question)}
+    ways = [(p, n) for p in shares for n in wholes if n * p == 100 * value and n.denominator == 1]
+    if len(ways) != 1 or ways[0][0].denominator != 1:
+        return sentence
+    worked = f"{ways[0][1]} * {ways[0][0]} / 100 = {found.group(1)}"
+    return sentence[: found.start()] + worked + sentence[found.end() :]
 
 
 def read_equations(sentence: str) -> Reading:
@@ -275,7 +320,7 @@ def _number(text: str) -> Number:
     if decimals >= 6:  # 0.3333333333333333 is a third that somebody's calculator wrote.
         simple = value.limit_denominator(12)
         value = simple if abs(simple - value) < Fraction(1, 10**decimals) else value
-    return Number(value, 0 if value.denominator == 1 else decimals, text.endswith("%"))
+    return Number(value, decimals, text.endswith("%"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,10 +331,14 @@ class _Parser:
     start: int
 
     def sum(self) -> tuple[Expression, int] | None:
-        return self._chain("+-", lambda parser: parser._product())
+        return self._chain("+-", lambda parser: parser._quotient())
+
+    def _quotient(self) -> tuple[Expression, int] | None:
+        # Authors who write 15 \u00f7 1/2 mean 15 divided by a half.
+        return self._chain("\u00f7", lambda parser: parser._product())
 
     def _product(self) -> tuple[Expression, int] | None:
-        return self._chain("*/÷", lambda parser: parser._operand())
+        return self._chain("*/", lambda parser: parser._operand())
 
     def _chain(
         self, operators: str, part: Callable[[_Parser], tuple[Expression, int] | None]
@@ -303,7 +352,7 @@ class _Parser:
             right = part(_Parser(self.tokens, position + 1))
             if right is None:
                 break
-            operator = self.tokens[position].text.replace("÷", "/")
+            operator = self.tokens[position].text.replace("\u00f7", "/")
             parsed = Operation(operator, left, right[0]), right[1]
         return parsed
 

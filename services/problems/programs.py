@@ -27,7 +27,7 @@ class Variable:
     """A result: its name, what the author shows for it, and what the code computes."""
 
     name: str
-    shown: Fraction
+    shown: Number
     computed: int | float
     used: bool = False
 
@@ -43,37 +43,51 @@ class _Code:
 
 @dataclass(slots=True)
 class Program:
-    """Assignments in order. `given` are the numbers of the question."""
+    """Assignments in order.
+
+    `given` are the numbers of the question, `constants` those that a solution may know besides.
+    """
 
     given: Collection[Fraction]
+    constants: Collection[Fraction] = ()
     variables: list[Variable] = field(default_factory=list)
-    literals: set[Fraction] = field(default_factory=set)
-    """Numbers that were written out although the question does not hold them."""
 
     def assign(self, name: str, equation: Equation) -> str:
         """Append `name = ...` and give its line of Python."""
         code = self._write(_whole_products(equation.expression))
-        shown, decimals = equation.shown.value, equation.shown.decimals
-        if decimals and evaluate(equation.expression) != shown:
+        decimals = equation.shown.decimals
+        if decimals and evaluate(equation.expression) != equation.shown.value:
             code = _Code(f"round({code.text}, {decimals})", round(code.number, decimals), _ATOM)
-        self.variables.append(Variable(name, shown, code.number))
+        self.variables.append(Variable(name, equation.shown, code.number))
         return f"{name} = {code.text}"
 
-    def find(self, value: Fraction) -> Variable | None:
+    def result_of(self, value: Fraction) -> Variable | None:
+        """The variable whose value is this one, unless the question gives it too."""
+        matching = [v for v in self.variables if v.shown.value == value]
+        return matching[-1] if matching and value not in self.given else None
+
+    def _meant(self, number: Number, *, added: bool) -> Variable | None:
         """The variable that a number means, if it means one.
 
-        A number that is also in the question means the result only while nothing has used it; of
-        several results with one value the latest unused is meant, else the latest.
+        A number that is also given or a constant means the result only while nothing has used it,
+        or where both are written alike (`12.0`). Of several results with one value the latest
+        unused is meant, else the latest. A constant (the minutes of an hour) is multiplied or
+        divided by: an `added` number is none.
         """
-        matching = [v for v in self.variables if v.shown == value]
+        matching = [v for v in self.variables if v.shown.value == number.value]
+        given = number.value in self.given
+        if given and any(v.shown.is_pointed for v in matching):
+            matching = [v for v in matching if v.shown.is_pointed and number.is_pointed]
+            given = False
         unused = [v for v in matching if not v.used]
         if unused:
             return unused[-1]
-        return matching[-1] if matching and value not in self.given else None
+        constant = number.value in self.constants and not added
+        return matching[-1] if matching and not given and not constant else None
 
     def print_line(self, variable: Variable) -> str:
         """A `print` whose output is the variable's exact value in its shortest form."""
-        computed, shown = variable.computed, variable.shown
+        computed, shown = variable.computed, variable.shown.value
         if isinstance(computed, int) or (
             shown.denominator != 1 and Fraction(str(computed)) == shown
         ):
@@ -82,11 +96,15 @@ class Program:
             return f"print(round({variable.name}))"
         return f"print(round({variable.name}, 2))"
 
-    def _write(self, expression: Expression) -> _Code:
+    def _write(self, expression: Expression, *, added: bool = False) -> _Code:
         if isinstance(expression, Number):
-            return self._write_number(expression.value)
-        left, right = self._write(expression.left), self._write(expression.right)
+            return self._write_number(expression, added=added)
+        if expression.operator == "/" and (result := self._fraction(expression)) is not None:
+            return result
         operator = expression.operator
+        sums = operator in "+-"
+        left = self._write(expression.left, added=sums)
+        right = self._write(expression.right, added=sums)
         number: int | float
         match operator:
             case "+":
@@ -105,13 +123,21 @@ class Program:
         text = f"{_bracketed(left, left.binding < binding)} {operator} {_bracketed(right, loose)}"
         return _Code(text, number, binding)
 
-    def _write_number(self, value: Fraction) -> _Code:
-        variable = self.find(value)
+    def _fraction(self, expression: Operation) -> _Code | None:
+        """The variable that a fraction such as 1/3 means, if it means one."""
+        value = evaluate(expression)
+        literal = isinstance(expression.left, Number) and isinstance(expression.right, Number)
+        if value is None or value.denominator == 1 or not literal:
+            return None
+        number = Number(value, 0)
+        return self._write_number(number, added=False) if self.result_of(value) else None
+
+    def _write_number(self, written: Number, *, added: bool) -> _Code:
+        value = written.value
+        variable = self._meant(written, added=added)
         if variable is not None:
             variable.used = True
             return _Code(variable.name, variable.computed, _ATOM)
-        if value not in self.given:
-            self.literals.add(value)
         if value.denominator == 1:
             return _Code(str(value.numerator), value.numerator, _ATOM)
         decimal = Decimal(value.numerator) / Decimal(value.denominator)
@@ -147,8 +173,10 @@ def _whole_products(expression: Expression) -> Expression:
     value = evaluate(expression)
     if not whole or value is None or value.denominator != 1 or not below:
         return expression
-    product = above[0]
-    for factor in above[1:]:
+    one = Number(Fraction(1), 0)
+    first, *rest = [factor for factor in above if factor != one] or [one]
+    product = first
+    for factor in rest:
         product = Operation("*", product, factor)
     for factor in below:
         product = Operation("/", product, factor)

@@ -12,15 +12,19 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from db.vocabulary import StepKind
-from services.problems.equations import numbers_in, read_equations
+from services.problems.equations import numbers_given, operands, read_equations, with_percentage
 from services.problems.programs import Program
 from services.problems.wording import comment_for, name_for, strip_list_mark
 from services.steps import END_OF_ANSWER, END_OF_CODE, END_OF_STEP, segment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
-    from services.problems.programs import Variable
+    from services.problems.equations import Equation, Reading
+
+
+_CONSTANTS = frozenset(Fraction(k) for k in (1, 2, 7, 12, 24, 30, 52, 60, 100, 365))
+"""Numbers that a solution may know without the question: days, months, hours, percent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +48,58 @@ def convert(question: str, answer: str, solution: str) -> DraftSolution | None:
     """Turn a reference solution's worked equations into steps, or None where that is unsafe.
 
     Reads GSM8K's calculator notes (`<<48/2=24>>`) and plain equations in prose (`28 x 4 = 112`).
+    Unsafe is a solution without the answer among its results, one that uses a number which an
+    unreadable equation gave, and one where a number could mean the question's or a result.
     """
     target = _answer_value(answer)
-    if target is None:
+    lines = solution.partition("\n####")[0].splitlines()
+    readings = [read_equations(with_percentage(strip_list_mark(x), question)) for x in lines]
+    last = max((k for k, reading in enumerate(readings) if _gives(reading, target)), default=None)
+    if target is None or last is None:
         return None
-    given = frozenset(value for _, _, value in numbers_in(question))
-    program = Program(given)
+    readings = readings[: last + 1]
+    given = numbers_given(question)
+    equations = [equation for reading in readings for equation in reading.equations]
+    underived = frozenset[Fraction]().union(*(reading.underived for reading in readings))
+    used = {n.value for equation in equations for n, _ in operands(equation.expression)}
+    if (used & underived) - given or _is_ambiguous(equations, given):
+        return None
+    program = Program(given, _CONSTANTS)
     steps: list[str] = []
-    underived: set[Fraction] = set()
-    end: tuple[int, Variable] | None = None
-    for line in solution.partition("\n####")[0].splitlines():
-        reading = read_equations(strip_list_mark(line))
-        underived |= reading.underived
-        if not reading.equations:
+    for reading in readings:
+        if reading.equations:
+            steps.append(_step(len(steps) + 1, reading, program))
+    result = next(v for v in reversed(program.variables) if v.shown.value == target)
+    return DraftSolution((*steps, f"# Now print the final answer\n{program.print_line(result)}"))
+
+
+def _step(position: int, reading: Reading, program: Program) -> str:
+    """The comment and the assignments of one sentence, appended to the program."""
+    comment = comment_for(reading, program)
+    assignments = []
+    for equation in reading.equations:
+        name = name_for(reading, equation, {variable.name for variable in program.variables})
+        assignments.append(program.assign(name, equation))
+    if not comment:
+        comment = f"Compute {program.variables[-1].name.replace('_', ' ')}"
+    return "\n".join([f"# Step {position}: {comment}", *assignments])
+
+
+def _gives(reading: Reading, target: Fraction | None) -> bool:
+    return any(equation.shown.value == target for equation in reading.equations)
+
+
+def _is_ambiguous(equations: Sequence[Equation], given: Collection[Fraction]) -> bool:
+    """Whether a result equals a known number and is used so often that both may be meant."""
+    for position, equation in enumerate(equations):
+        value = equation.shown.value
+        if equation.shown.is_pointed or (value not in given and value not in _CONSTANTS):
             continue
-        comment = comment_for(reading, program, given)
-        assignments = []
-        for equation in reading.equations:
-            taken = {variable.name for variable in program.variables}
-            assignments.append(program.assign(name_for(reading, equation, taken), equation))
-        head = f"# Step {len(steps) + 1}: {comment or 'Compute the ' + _words(program)}"
-        steps.append("\n".join([head, *assignments]))
-        found = [v for v in program.variables[-len(assignments) :] if v.shown == target]
-        end = (len(steps), found[-1]) if found else end
-    if end is None or (program.literals & underived) - given:
-        return None
-    final = f"# Now print the final answer\n{program.print_line(end[1])}"
-    return DraftSolution((*steps[: end[0]], final))
+        later = [use for e in equations[position + 1 :] for use in operands(e.expression)]
+        uses = [added for number, added in later if number.value == value]
+        if len(uses) > 1 and (value in given or not all(uses)):
+            return True
+    return False
 
 
 def render(draft: DraftSolution, observation: str) -> tuple[SolutionStep, ...]:
@@ -94,7 +123,3 @@ def _answer_value(answer: str) -> Fraction | None:
         return Fraction(answer.replace(",", "").strip().strip("$€£%"))
     except (ValueError, ZeroDivisionError):
         return None
-
-
-def _words(program: Program) -> str:
-    return program.variables[-1].name.replace("_", " ")
