@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -51,16 +52,11 @@ def run(database: Database, sql: str, *, timeout_seconds: float, max_rows: int) 
             milliseconds = int(timeout_seconds * 1000)
             connection.execute(f"SET LOCAL statement_timeout = {milliseconds}")
             connection.execute(f"SET LOCAL ROLE {READER_ROLE}")
-            # Preparing means the extended protocol.
-            cursor = connection.execute(sql.encode(), prepare=True)
-            if cursor.description is None:
-                raise QueryRejected("The statement returns no rows; `stepforge query` only reads.")
-            rows = cursor.fetchmany(max_rows + 1)
+            # Streaming takes the extended protocol and never more rows than are wanted.
+            cursor = connection.cursor()
+            rows = list(islice(cursor.stream(sql.encode()), max_rows + 1))
+            columns = tuple(column.name for column in cursor.description or ())
             connection.rollback()
     except psycopg.Error as error:
         raise QueryRejected(f"Postgres refused the query: {str(error).strip()}") from error
-    return QueryResult(
-        columns=tuple(column.name for column in cursor.description),
-        rows=tuple(tuple(row) for row in rows[:max_rows]),
-        truncated=len(rows) > max_rows,
-    )
+    return QueryResult(columns, tuple(rows[:max_rows]), truncated=len(rows) > max_rows)
