@@ -197,7 +197,11 @@ def _undelimited(text: str) -> str:
     for opening, closing in _DELIMITERS:
         inner = text[len(opening) : len(text) - len(closing)]
         enclosed = text.startswith(opening) and text.endswith(closing)
-        if enclosed and len(text) > len(opening + closing) and opening not in inner:
+        if (
+            enclosed
+            and len(text) > len(opening + closing)
+            and opening not in inner.replace(r"\$", "")
+        ):
             return inner.strip()
     return re.sub(r"(?<=[^.])\.$", "", text).strip()
 

@@ -1,0 +1,81 @@
+"""Problems into the database: read, check, then store all of a source in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from db.queries import problems
+from db.records import NewProblem
+from services import reporting
+from services.problems.sources import content_hash, read_source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from db.session import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did. `problem_ids` are the source's problems, in its order, old and new."""
+
+    source: str
+    problem_ids: tuple[int, ...]
+    inserted: int
+    already_there: int
+    duplicates: int
+    ungradable: int
+
+    def sentence(self) -> str:
+        """For people."""
+        parts = [f"Imported {self.inserted} problems from {self.source}."]
+        if self.already_there:
+            parts.append(f"{self.already_there} were stored already.")
+        if self.duplicates:
+            parts.append(f"{self.duplicates} stand in the source more than once and were skipped.")
+        if self.ungradable:
+            parts.append(f"{self.ungradable} were left out: no grader can read their answer.")
+        return " ".join(parts)
+
+
+def import_source(
+    database: Database,
+    source: str,
+    *,
+    mapping: Mapping[str, str],
+    limit: int | None,
+    seed: int,
+    skip_ungradable: bool = False,
+) -> Imported:
+    """Store the problems of a source, or nothing.
+
+    Raises:
+        ProblemImportError: the source cannot be read, or a problem in it is not one; says where.
+        DatabaseError: a question is stored already with another answer.
+    """
+    records = read_source(source, limit=limit, seed=seed, mapping=mapping)
+    with reporting.current().bar("Checking the problems", len(records)) as bar:
+        plan = asyncio.run(_prepare(records, skip_ungradable=skip_ungradable, tell=bar.update))
+    new = [
+        NewProblem(
+            source=record.source,
+            external_id=record.external_id,
+            question=record.question,
+            answer=record.answer,
+            solution=record.solution,
+            content_hash=content_hash(record.question),
+        )
+        for record in plan.records
+    ]
+    counts = problems.import_all(database, new)
+    ids = problems.ids_by_hash(database, [problem.content_hash for problem in new])
+    return Imported(
+        source=source,
+        problem_ids=tuple(ids),
+        inserted=counts.inserted,
+        already_there=counts.already_there,
+        duplicates=len(plan.duplicates),
+        ungradable=len(plan.ungradable),
+    )
