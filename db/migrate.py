@@ -51,14 +51,15 @@ def ensure(database: Database) -> None:
         upgrade(database)
         return
     known = {revision.revision for revision in script.walk_revisions()}
+    where = f"The database {database.display_url}"
     if current in known:
         raise SchemaMismatch(
-            f"The database {database.url} has the older schema {current}; this version needs "
-            f"{head}. Make a backup, then run `stepforge db upgrade`."
+            f"{where} has the older schema {current}; this version needs {head}. Make a backup, "
+            "then run `stepforge db upgrade`."
         )
     raise SchemaMismatch(
-        f"The database {database.url} has the schema {current}, which this version does not know: "
-        "a newer Stepforge made it. Use that version, or another home folder (STEPFORGE_HOME)."
+        f"{where} has the schema {current}, which this version does not know: a newer Stepforge made "
+        "it. Use that version, or another home folder (STEPFORGE_HOME)."
     )
 
 

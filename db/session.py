@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from db.errors import DatabaseError
@@ -44,7 +44,12 @@ class Database:
             with self._engine.begin() as connection:
                 yield connection
         except DBAPIError as error:
-            raise _translated(error, self._engine.url.render_as_string()) from error
+            raise _translated(error, self.display_url) from error
+
+    @property
+    def display_url(self) -> str:
+        """The URL without its password, for messages."""
+        return display_url(self.url)
 
     @property
     def engine(self) -> Engine:
@@ -62,6 +67,11 @@ def sqlalchemy_url(url: str) -> str:
         if url.startswith(scheme):
             return "postgresql+psycopg://" + url.removeprefix(scheme)
     return url
+
+
+def display_url(url: str) -> str:
+    """A URL of a database, broker or server without its password."""
+    return make_url(url).render_as_string(hide_password=True)
 
 
 def _translated(error: DBAPIError, url: str) -> Exception:

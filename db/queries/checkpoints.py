@@ -146,3 +146,17 @@ def evaluations(database: Database, run_id: int) -> list[EvaluationRow]:
             .order_by(Checkpoint.round_number, Evaluation.benchmark)
         )
         return [EvaluationRow(*row) for row in rows]
+
+
+def is_evaluated(database: Database, checkpoint_id: int, *, benchmark: str, metric: str) -> bool:
+    with database.begin() as connection:
+        return (
+            connection.execute(
+                select(Evaluation.id).where(
+                    Evaluation.checkpoint_id == checkpoint_id,
+                    Evaluation.benchmark == benchmark,
+                    Evaluation.metric == metric,
+                )
+            ).one_or_none()
+            is not None
+        )

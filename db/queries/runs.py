@@ -110,6 +110,15 @@ def round_by_id(database: Database, round_id: int) -> RoundRow | None:
     return RoundRow(*row) if row else None
 
 
+def rounds_of(database: Database, run_id: int) -> list[RoundRow]:
+    """The rounds of a run that were started, in order."""
+    with database.begin() as connection:
+        rows = connection.execute(
+            select(*_ROUND).where(Round.run_id == run_id).order_by(Round.number)
+        )
+        return [RoundRow(*row) for row in rows]
+
+
 def profile_of_round(database: Database, round_id: int) -> Mapping[str, object]:
     """The profile of the run that a round belongs to."""
     with database.begin() as connection:

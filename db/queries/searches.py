@@ -220,3 +220,29 @@ def last_error(database: Database, round_id: int) -> str:
             ).scalar_one_or_none()
             or ""
         )
+
+
+def owners(database: Database, round_id: int) -> list[str]:
+    """Who holds leases in a round."""
+    with database.begin() as connection:
+        return list(
+            connection.execute(
+                text(
+                    "SELECT DISTINCT lease_owner FROM searches "
+                    "WHERE round_id = :round_id AND status = 'leased'"
+                ),
+                {"round_id": round_id},
+            ).scalars()
+        )
+
+
+def release_owner(database: Database, round_id: int, owner: str) -> None:
+    """Free what a dead worker held."""
+    with database.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE searches SET status = 'open', lease_owner = NULL, lease_expires_at = NULL "
+                "WHERE round_id = :round_id AND status = 'leased' AND lease_owner = :owner"
+            ),
+            {"round_id": round_id, "owner": owner},
+        )

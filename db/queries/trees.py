@@ -61,6 +61,18 @@ def summary(database: Database, search_id: int) -> TreeSummary | None:
     return TreeSummary(*row) if row else None
 
 
+def newest_solved(database: Database) -> TreeSummary | None:
+    """The solved search of the newest round that has the most nodes."""
+    with database.begin() as connection:
+        search_id = connection.execute(
+            select(Search.id)
+            .where(Search.solved)
+            .order_by(Search.round_id.desc(), Search.node_count.desc())
+            .limit(1)
+        ).scalar_one_or_none()
+    return summary(database, search_id) if search_id is not None else None
+
+
 def nodes(database: Database, tree: TreeSummary) -> list[TreeNode]:
     """The nodes of a tree, parents before children."""
     with database.begin() as connection:

@@ -1,0 +1,97 @@
+"""Trajectories and preference pairs, mined from trees that are worked out by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from db.queries import curation, integrity, searches
+from db.session import Database
+from db.vocabulary import Outcome, PairKind, StepKind
+from tests.factories import ROOT, answer_node, claimed, node, planned_round, result
+
+
+def committed(database: Database, nodes: tuple[object, ...]) -> int:
+    """The round id of one committed tree."""
+    this_round = planned_round(database, count=1)
+    (search,) = claimed(database, this_round)
+    searches.commit(database, search, result(nodes))  # type: ignore[arg-type]
+    return this_round.id
+
+
+def pairs(database: Database, round_id: int) -> set[tuple[PairKind, int, int]]:
+    picks = curation.widest_pairs(database, round_id, limit=None)
+    return {(pick.kind, pick.chosen_no, pick.rejected_no) for pick in picks}
+
+
+def test_a_trajectory_keeps_its_path_and_mean_q(database: Database) -> None:
+    round_id = committed(database, ())
+    assert curation.select_trajectories(database, round_id) == 2
+    (best,) = curation.best_trajectories(database, [round_id], a_problem=2)
+    assert (best.leaf_no, best.mean_q) == (3, 1.0)
+    (path,) = curation.paths(database, round_id, [(best.search_id, 3)]).values()
+    assert [step.text for step in path] == ["step 1\n<end_of_step>", "answer 3"]
+
+
+def test_the_right_step_is_preferred_to_the_wrong_one(database: Database) -> None:
+    round_id = committed(database, ())
+    curation.select_trajectories(database, round_id)
+    assert curation.mine_pairs(database, round_id) == 2
+    assert pairs(database, round_id) == {(PairKind.STEP, 1, 2), (PairKind.ANSWER, 3, 4)}
+
+
+def test_mining_again_adds_nothing(database: Database) -> None:
+    round_id = committed(database, ())
+    for _ in range(2):
+        assert curation.select_trajectories(database, round_id) == 2
+        assert curation.mine_pairs(database, round_id) == 2
+
+
+def test_only_the_two_best_and_the_two_worst_steps_of_a_prefix_are_paired(
+    database: Database,
+) -> None:
+    root = replace(ROOT, visit_count=24, value_sum=0.0, leads_to_correct=True, leads_to_wrong=True)
+    # Q of nodes 1 to 6: 1, 0.5, 0, 0, -0.5, -1; each but the first and the last lead both ways.
+    values = [4.0, 2.0, 0.0, 0.0, -2.0, -4.0]
+    steps = [node(k + 1, root, visits=4, value=value) for k, value in enumerate(values)]
+    answers = []
+    for step in steps:
+        right = round((step.value_sum + 4) / 2)
+        for correct, visits in ((True, right), (False, 4 - right)):
+            if visits:
+                number = 7 + len(answers)
+                answers.append(answer_node(number, step, visits=visits, correct=correct))
+    round_id = committed(database, (root, *steps, *answers))
+    curation.select_trajectories(database, round_id)
+    curation.mine_pairs(database, round_id)
+    found = {pair[1:] for pair in pairs(database, round_id) if pair[0] is PairKind.STEP}
+    assert found == {(1, 6), (1, 5), (2, 6), (2, 5)}
+    assert integrity.violations(database) == []
+
+
+def test_a_step_that_failed_or_was_never_visited_is_in_no_pair(database: Database) -> None:
+    root = replace(ROOT, visit_count=1, value_sum=1.0, leads_to_correct=True)
+    right = node(1, root, visits=1, value=1.0)
+    failed = replace(node(2, root, visits=0, value=0.0), outcome=Outcome.RAISED)
+    unvisited = node(3, root, visits=0, value=0.0)
+    nodes = (root, right, failed, unvisited, answer_node(4, right, visits=1, correct=True))
+    round_id = committed(database, nodes)
+    curation.select_trajectories(database, round_id)
+    assert curation.mine_pairs(database, round_id) == 0
+
+
+def test_a_node_without_its_parent_is_found_by_the_check(database: Database) -> None:
+    root = replace(ROOT, visit_count=1, value_sum=1.0, leads_to_correct=True)
+    orphan = replace(node(5, root, visits=1, value=1.0), parent_no=3, kind=StepKind.CODE)
+    committed(database, (root, orphan))
+    assert "every node but the root has its parent" in {
+        violation.rule for violation in integrity.violations(database)
+    }
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_round_without_done_searches_gives_nothing(database: Database, count: int) -> None:
+    this_round = planned_round(database, count=count)
+    assert curation.select_trajectories(database, this_round.id) == 0
+    assert curation.mine_pairs(database, this_round.id) == 0
