@@ -58,8 +58,8 @@ def ensure(database: Database) -> None:
             "then run `stepforge db upgrade`."
         )
     raise SchemaMismatch(
-        f"{where} has the schema {current}, which this version does not know: a newer Stepforge made "
-        "it. Use that version, or another home folder (STEPFORGE_HOME)."
+        f"{where} has the schema {current}, which this version does not know: a newer "
+        "Stepforge made it. Use that version, or another home folder (STEPFORGE_HOME)."
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import LargeBinary, cast, func, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from db.errors import DatabaseError
 from db.models import Problem, RunProblem
@@ -15,7 +15,7 @@ from db.records import NewProblem, ProblemRow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from db.session import Database
     from db.vocabulary import Split
@@ -41,8 +41,10 @@ def import_all(database: Database, problems: Sequence[NewProblem]) -> ImportCoun
         for start in range(0, len(problems), BATCH):
             batch = problems[start : start + BATCH]
             _refuse_conflicts(connection, batch)
-            result = connection.execute(
-                insert(Problem).on_conflict_do_nothing(index_elements=["content_hash"]),
+            stored = connection.execute(
+                insert(Problem)
+                .on_conflict_do_nothing(index_elements=["content_hash"])
+                .returning(Problem.id),
                 [
                     {
                         "source": problem.source,
@@ -55,7 +57,7 @@ def import_all(database: Database, problems: Sequence[NewProblem]) -> ImportCoun
                     for problem in batch
                 ],
             )
-            inserted += result.rowcount
+            inserted += len(stored.all())
     return ImportCounts(inserted=inserted, already_there=len(problems) - inserted)
 
 
@@ -63,10 +65,21 @@ def ids_by_hash(database: Database, hashes: Sequence[bytes]) -> list[int]:
     """Ids of the problems with these content hashes, in the order of the hashes."""
     with database.begin() as connection:
         rows = connection.execute(
-            select(Problem.content_hash, Problem.id).where(Problem.content_hash.in_(hashes))
+            select(Problem.content_hash, Problem.id).where(Problem.content_hash == any_of(hashes))
         )
         found = {bytes(content_hash): problem_id for content_hash, problem_id in rows}
     return [found[content_hash] for content_hash in hashes]
+
+
+def answered(database: Database, problem_ids: Sequence[int]) -> list[int]:
+    """Those of the problems that have a ground truth, in the same order."""
+    with database.begin() as connection:
+        rows = connection.execute(
+            text("SELECT id FROM problems WHERE id = ANY(:ids) AND answer IS NOT NULL"),
+            {"ids": list(problem_ids)},
+        )
+        known = set(rows.scalars())
+    return [problem_id for problem_id in problem_ids if problem_id in known]
 
 
 def of_run(database: Database, run_id: int, split: Split) -> list[ProblemRow]:
@@ -112,10 +125,15 @@ def count_by_source(database: Database) -> list[SourceCount]:
         return [SourceCount(*row) for row in rows]
 
 
+def any_of(hashes: Sequence[bytes]) -> ColumnElement[bytes]:
+    """One array parameter, however many there are; a list of them is limited to 65,535."""
+    return func.any(cast(list(hashes), ARRAY(LargeBinary)))
+
+
 def _refuse_conflicts(connection: Connection, batch: Sequence[NewProblem]) -> None:
     rows = connection.execute(
         select(Problem.content_hash, Problem.id, Problem.answer).where(
-            Problem.content_hash.in_([problem.content_hash for problem in batch])
+            Problem.content_hash == any_of([problem.content_hash for problem in batch])
         )
     )
     stored = {

@@ -66,7 +66,7 @@ def newest_solved(database: Database) -> TreeSummary | None:
     with database.begin() as connection:
         search_id = connection.execute(
             select(Search.id)
-            .where(Search.solved)
+            .where(Search.solved.is_(True))
             .order_by(Search.round_id.desc(), Search.node_count.desc())
             .limit(1)
         ).scalar_one_or_none()

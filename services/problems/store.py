@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING
 from db.queries import problems
 from db.records import NewProblem
 from services import reporting
-from services.problems.sources import content_hash, read_source
+from services.grading.process import ProcessGrader
+from services.problems.importing import ImportPlan, prepare
+from services.problems.records import content_hash
+from services.problems.sources import read_source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from db.session import Database
+    from services.problems.records import ProblemRecord
+    from services.reporting import Bar
+
+COUNT_EVERY = 100
+"""Records between two movements of the progress bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +63,9 @@ def import_source(
         ProblemImportError: the source cannot be read, or a problem in it is not one; says where.
         DatabaseError: a question is stored already with another answer.
     """
-    records = read_source(source, limit=limit, seed=seed, mapping=mapping)
-    with reporting.current().bar("Checking the problems", len(records)) as bar:
-        plan = asyncio.run(_prepare(records, skip_ungradable=skip_ungradable, tell=bar.update))
+    with reporting.current().bar("Reading the problems", None) as bar:
+        records = _counted(read_source(source, limit=limit, seed=seed, mapping=mapping), bar)
+        plan = asyncio.run(_prepare(records, skip_ungradable=skip_ungradable))
     new = [
         NewProblem(
             source=record.source,
@@ -79,3 +87,18 @@ def import_source(
         duplicates=len(plan.duplicates),
         ungradable=len(plan.ungradable),
     )
+
+
+async def _prepare(records: Iterable[ProblemRecord], *, skip_ungradable: bool) -> ImportPlan:
+    grader = ProcessGrader()
+    try:
+        return await prepare(records, grader=grader, skip_ungradable=skip_ungradable)
+    finally:
+        await grader.close()
+
+
+def _counted(records: Iterable[ProblemRecord], bar: Bar) -> Iterator[ProblemRecord]:
+    for count, record in enumerate(records, start=1):
+        if count % COUNT_EVERY == 0:
+            bar.update(count)
+        yield record

@@ -1,0 +1,139 @@
+"""The program's entry: the commands that run flows, beside those of `services.cli`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from db.queries import runs
+from services import reporting
+from services.cli.app import Limit, Mapping, app
+from services.cli.boundary import run_command
+from services.cli.progress import TerminalReporter
+from services.cli.report import round_table
+from services.config import Settings, load_profile
+from services.embedded.engines import Engines
+from services.embedded.home import exclusive
+from services.problems.records import parse_mapping
+from services.runs import NewRun, create_run, fresh_name
+
+console = Console()
+
+ProfileName = Annotated[
+    str, typer.Option("--profile", help="A profile of deploy/profiles, or a .toml file")
+]
+Source = Annotated[str, typer.Option(help="Problem source; the profile's own when it is not given")]
+
+
+@app.command()
+def demo(
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start a new run beside the earlier ones")
+    ] = False,
+    profile: ProfileName = "demo",
+    source: Source = "",
+    mapping: Mapping = "",
+    limit: Limit = None,
+) -> None:
+    """Run the whole loop on this machine: bootstrap, then rounds of search and training.
+
+    Started again it goes on where it stopped, or shows what was made; --fresh starts a new run.
+    """
+    wanted = NewRun(
+        name="demo",
+        profile=load_profile(profile),
+        source=source,
+        mapping=parse_mapping(mapping),
+        limit=limit,
+    )
+    _evolve(wanted, fresh=fresh)
+
+
+@app.command()
+def evolve(
+    name: Annotated[str, typer.Argument(help="Name of the run")],
+    profile: ProfileName = "demo",
+    source: Source = "",
+    mapping: Mapping = "",
+    limit: Limit = None,
+) -> None:
+    """Start a run, or go on with the one of this name."""
+    wanted = NewRun(
+        name=name,
+        profile=load_profile(profile),
+        source=source,
+        mapping=parse_mapping(mapping),
+        limit=limit,
+    )
+    _evolve(wanted, fresh=False)
+
+
+@app.command()
+def bootstrap(
+    name: Annotated[str, typer.Argument(help="Name of the run")],
+    profile: ProfileName = "demo",
+    source: Source = "",
+    mapping: Mapping = "",
+    limit: Limit = None,
+) -> None:
+    """Make the first policy of a run, and nothing more."""
+    from flows.evolution import bootstrap as bootstrap_flow
+
+    wanted = NewRun(
+        name=name,
+        profile=load_profile(profile),
+        source=source,
+        mapping=parse_mapping(mapping),
+        limit=limit,
+    )
+    with (
+        Engines(Settings()) as engines,
+        exclusive(engines.home, "bootstrap"),
+        reporting.reporting_to(TerminalReporter(console)),
+    ):
+        create_run(engines, wanted)
+        bootstrap_flow(name)
+
+
+@app.command()
+def report(name: Annotated[str, typer.Argument(help="Name of the run")] = "demo") -> None:
+    """Show what a run made, round by round."""
+    from services.stages import open_run
+
+    with open_run(name) as context:
+        console.print(round_table(context.database, context.run))
+
+
+def _evolve(wanted: NewRun, *, fresh: bool) -> None:
+    with Engines(Settings()) as engines, exclusive(engines.home, "evolve"):
+        with reporting.reporting_to(TerminalReporter(console)):
+            reporting.current().say(f"Home folder {engines.home.path}")
+            database = engines.database()
+            if fresh:
+                wanted = wanted.renamed(fresh_name(database, wanted.name))
+            create_run(engines, wanted)
+            reporting.current().say("Starting the flows (Prefect, in process)")
+            from flows.evolution import evolve as evolve_flow
+
+            evolve_flow(wanted.name)
+        run = runs.by_name(database, wanted.name)
+        if run is not None:
+            console.print(round_table(database, run))
+    _print_next_commands()
+
+
+def _print_next_commands() -> None:
+    console.print("Try next:")
+    for command in (
+        "stepforge trees show",
+        "stepforge pairs show",
+        'stepforge query "SELECT outcome, count(*) FROM nodes GROUP BY outcome"',
+    ):
+        console.print(f"  .venv/bin/{command}", highlight=False, markup=False)
+
+
+def main() -> None:
+    """Entry point of the `stepforge` program."""
+    run_command(lambda: app(standalone_mode=False))

@@ -1,0 +1,1 @@
+"""The one-machine default: every engine of the service, from wheels, in a home folder."""

@@ -1,0 +1,73 @@
+"""The engines of one round's searches, opened from settings and closed together."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from services.grading.process import ProcessGrader
+from services.inference.client import HttpPolicy, HttpPpm
+from services.inference.few_shot import FEW_SHOT_PREFIX
+from services.rollouts.engine import Equipment
+from services.sandbox.base import Limits
+from services.sandbox.factory import open_provider
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from services.config import Sampling, Settings
+    from services.sandbox.base import SandboxProvider
+
+
+async def open_sandbox(settings: Settings) -> SandboxProvider:
+    """The sandbox that the settings choose, ready for sessions.
+
+    Raises:
+        SandboxUnavailable: it could not be opened, or would not isolate.
+    """
+    return await open_provider(
+        settings.sandbox,
+        image=settings.sandbox_image,
+        runtime=settings.sandbox_runtime,
+        allow_unisolated=settings.allow_unisolated_sandbox,
+        limits=Limits(),
+    )
+
+
+@asynccontextmanager
+async def open_equipment(
+    settings: Settings, *, policy: str | None, ppm: str | None, sampling: Sampling
+) -> AsyncIterator[Equipment]:
+    """`policy` and `ppm` are checkpoint folders.
+
+    No policy means the bootstrap endpoint's model, with few-shot prompts; no PPM means no priors.
+
+    Raises:
+        SandboxUnavailable, GraderUnavailable: an engine could not be opened.
+    """
+    async with AsyncExitStack() as stack:
+        if policy is None:
+            client = HttpPolicy(
+                [settings.bootstrap_url],
+                model=settings.bootstrap_model,
+                sampling=sampling,
+                api_key=settings.api_key,
+                prompt_prefix=FEW_SHOT_PREFIX,
+            )
+        else:
+            client = HttpPolicy(
+                settings.policy_url.split(","),
+                model=policy,
+                sampling=sampling,
+                api_key=settings.api_key,
+            )
+        stack.push_async_callback(client.close)
+        value = None
+        if ppm is not None:
+            value = HttpPpm(settings.ppm_url.split(","), model=ppm, api_key=settings.api_key)
+            stack.push_async_callback(value.close)
+        sandbox = await open_sandbox(settings)
+        stack.push_async_callback(sandbox.close)
+        grader = ProcessGrader()
+        stack.push_async_callback(grader.close)
+        yield Equipment(policy=client, value=value, sandbox=sandbox, grader=grader)

@@ -1,0 +1,89 @@
+"""A round of a run: which models search, which problems, and that it is closed once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from db.queries import checkpoints, problems, runs
+from db.vocabulary import CheckpointKind, Split
+from services import reporting
+from services.config import Annotation
+from services.errors import ConfigurationError
+from services.rollouts.stage import search_stage
+
+if TYPE_CHECKING:
+    from db.records import ProblemRow, RoundRow, SearchProgress
+    from services.reporting import Bar
+    from services.stages import RunContext
+
+
+def open_round(context: RunContext, number: int) -> RoundRow:
+    """The round, with the newest policy, and for PPM-augmented annotation the newest PPM.
+
+    The models are fixed when the round is first opened.
+
+    Raises:
+        ConfigurationError: there is no policy to search with.
+    """
+    database, run_id = context.database, context.run.id
+    policy = checkpoints.latest(
+        database, run_id=run_id, before_round=number, kind=CheckpointKind.POLICY
+    )
+    if policy is None and not context.settings.bootstrap_url:
+        raise ConfigurationError(
+            f"Run {context.run.name} has no policy for round {number}. Run `stepforge bootstrap "
+            f"{context.run.name}`, or set STEPFORGE_BOOTSTRAP_URL to a stronger model's server."
+        )
+    augmented = context.round_profile(number).search.annotation is Annotation.PPM_AUGMENTED
+    ppm = None
+    if augmented:
+        ppm = checkpoints.latest(
+            database, run_id=run_id, before_round=number, kind=CheckpointKind.PPM
+        )
+        if ppm is None:
+            reporting.current().say(
+                "no PPM has been trained yet: this round is terminal-guided instead"
+            )
+    return runs.start_round(
+        database,
+        run_id=run_id,
+        number=number,
+        policy_checkpoint_id=policy.id if policy else None,
+        ppm_checkpoint_id=ppm.id if ppm else None,
+    )
+
+
+def searched_problems(context: RunContext) -> list[ProblemRow]:
+    """The problems that every round of the run searches: the first of the training split."""
+    training = problems.of_run(context.database, context.run.id, Split.TRAIN)
+    return training[: context.profile.problems_per_round]
+
+
+def search_round_stage(context: RunContext, this_round: RoundRow) -> None:
+    """Search the round's problems through the workers."""
+    from services.rollouts.tasks import ring
+
+    engines = context.engines
+    engines.start_broker()
+    engines.start_model_server()
+    chosen = searched_problems(context)
+    with reporting.current().bar("Searching", len(chosen)) as bar:
+        search_stage(
+            context.database,
+            this_round.id,
+            [problem.id for problem in chosen],
+            seed=context.profile.seed,
+            ring=lambda: ring(engines.broker_url(), this_round.id),
+            keep_alive=engines.keep_alive,
+            progress=lambda counts: _show(bar, counts),
+        )
+
+
+def close_round(context: RunContext, this_round: RoundRow) -> None:
+    """Note that every stage of the round is done."""
+    runs.finish_round(context.database, this_round.id)
+
+
+def _show(bar: Bar, counts: SearchProgress) -> None:
+    note = f"{counts.solved} solved, {counts.nodes:,} nodes, {counts.tokens:,} tokens"
+    bar.update(counts.done, total=counts.total, note=note)

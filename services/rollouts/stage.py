@@ -1,0 +1,97 @@
+"""The search stage of a round: plan the searches, ring for workers, wait until all are closed.
+
+The stage asks the database what is left and nothing else, so it may be stopped and run again, by
+any process, at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+
+from db.queries import searches
+from services.errors import EngineUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from db.records import SearchProgress
+    from db.session import Database
+
+POLL_SECONDS = 0.5
+RING_AGAIN_SECONDS = 10.0
+"""A doorbell may be lost; while searches are free it is rung again this often."""
+STALLED_SECONDS = 600.0
+"""Without any search closed or worker active for so long, the stage gives up."""
+
+
+def search_stage(
+    database: Database,
+    round_id: int,
+    problem_ids: Sequence[int],
+    *,
+    seed: int,
+    ring: Callable[[], None],
+    keep_alive: Callable[[], None],
+    progress: Callable[[SearchProgress], None],
+) -> SearchProgress:
+    """Search every problem of a round once.
+
+    `ring` sends a doorbell; `keep_alive` restarts dead engines; `progress` is told the counts.
+
+    Raises:
+        EngineUnavailable: searches were given up, or no worker has taken work for a long time.
+    """
+    searches.plan(database, round_id, problem_ids, seed=seed)
+    searches.reopen_failed(database, round_id)
+    rung = -RING_AGAIN_SECONDS
+    moved, before = time.monotonic(), None
+    while True:
+        keep_alive()
+        release_dead(database, round_id)
+        now = searches.progress(database, round_id)
+        progress(now)
+        if now.done + now.failed == now.total:
+            break
+        if now != before or now.leased:
+            moved, before = time.monotonic(), now
+        if time.monotonic() - moved > STALLED_SECONDS:
+            raise EngineUnavailable(
+                f"Round {round_id}: {now.total - now.done} searches are open and no worker has "
+                f"taken one for {STALLED_SECONDS / 60:.0f} minutes. Look at the worker's log "
+                "(`stepforge status` names it), then run the command again."
+            )
+        free = now.total - now.done - now.failed - now.leased
+        if free and time.monotonic() - rung > RING_AGAIN_SECONDS:
+            ring()
+            rung = time.monotonic()
+        time.sleep(POLL_SECONDS)
+    if now.failed:
+        raise EngineUnavailable(
+            f"Round {round_id}: {now.failed} of {now.total} searches were given up after repeated "
+            f"failures of an engine: {searches.last_error(database, round_id)} Nothing was "
+            "labelled from them. Mend the engine and run the command again; it goes on from here."
+        )
+    return now
+
+
+def release_dead(database: Database, round_id: int) -> None:
+    """Free the searches of workers on this machine that are dead, without waiting for the lease.
+
+    The token keeps this safe: whoever claims a freed search fences the old owner out.
+    """
+    for owner in searches.owners(database, round_id):
+        host, _, pid = owner.partition(":")
+        if host == socket.gethostname() and pid.isdigit() and not _works(int(pid)):
+            searches.release_owner(database, round_id, owner)
+
+
+def _works(pid: int) -> bool:
+    try:
+        return pid == os.getpid() or psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,58 @@
+"""The Celery task of the rollouts: answer a doorbell by searching what is free in a round."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+from celery.utils.log import get_task_logger
+
+from db.queries import checkpoints, runs
+from db.session import Database
+from services.config import Profile, Settings
+from services.rollouts.engine import RolloutEngine
+from services.rollouts.equipment import open_equipment
+from services.worker import app
+
+logger = get_task_logger(__name__)
+
+
+@app.task(name="rollouts.search_round")  # type: ignore[untyped-decorator]
+def search_round(round_id: int) -> None:
+    """Search the round's problems until none is free. Harmless when there is nothing to do."""
+    claimed = asyncio.run(_search_round(round_id, Settings()))
+    logger.info("round %d: %d searches claimed", round_id, claimed)
+
+
+def ring(broker_url: str, round_id: int) -> None:
+    """Send the doorbell of a round."""
+    with app.connection_for_write(url=broker_url) as connection:
+        search_round.apply_async((round_id,), connection=connection)
+
+
+def owner_name() -> str:
+    """This process in the leases: host and pid."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+async def _search_round(round_id: int, settings: Settings) -> int:
+    database = Database(settings.database_url)
+    try:
+        this_round = runs.round_by_id(database, round_id)
+        if this_round is None:
+            logger.warning("round %d is not in this database", round_id)
+            return 0
+        profile = Profile.model_validate(runs.profile_of_round(database, round_id))
+        search = profile.rounds[this_round.number - 1].search
+        policy, ppm = this_round.policy_checkpoint_id, this_round.ppm_checkpoint_id
+        async with open_equipment(
+            settings,
+            policy=checkpoints.by_id(database, policy).path if policy else None,
+            ppm=checkpoints.by_id(database, ppm).path if ppm else None,
+            sampling=search.sampling,
+        ) as equipment:
+            engine = RolloutEngine(database, equipment, search, owner=owner_name())
+            return await engine.run(round_id)
+    finally:
+        database.close()
