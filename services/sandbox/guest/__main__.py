@@ -1,0 +1,81 @@
+"""Entry of the guest: confine, warm up, drop privileges, serve.
+
+Run as `python -B -s -P -X utf8 -W ignore guest/__main__.py SETTINGS`, with `Settings` as JSON. The
+host speaks over standard input and output; programs never see those.
+"""
+
+import sys
+
+if not __package__:
+    # Started by its path: the folder's parent holds the package, and nothing else shall be found.
+    _folder = __file__.rpartition("/")[0]
+    sys.path.insert(0, _folder.rpartition("/")[0])
+    __package__ = "guest"
+    __import__("guest")
+    del sys.path[0]
+
+import gc
+import os
+import resource
+from pathlib import Path
+
+from . import confine
+from .host import HostLink
+from .protocol import Ready, Settings, decode
+from .warden import Warden
+
+
+def main() -> None:
+    settings = decode(sys.argv[1], Settings)
+    host = _take_standard_streams()
+    if settings.confine:
+        confine.isolate(str(Path(__file__).absolute().parent))
+    os.chdir("/")
+    version = _warm_up()
+    confine.drop_privileges(settings.user_id)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.environ.clear()
+    gc.collect()
+    gc.freeze()
+    enforced, missing = confine.facts()
+    link = HostLink(*host)
+    warden = Warden(settings, link)
+    link.send(Ready(version, enforced, missing))
+    warden.serve()
+
+
+def _take_standard_streams() -> tuple[int, int]:
+    """Move the host's streams where no program's output can go."""
+    inbound, outbound = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.close(null)
+    return inbound, outbound
+
+
+def _warm_up() -> str:
+    """Import what programs use, once for all of them. Returns the versions."""
+    import collections
+    import datetime
+    import decimal
+    import fractions
+    import functools
+    import itertools
+    import math
+    import random
+    import re
+    import statistics
+    import string
+
+    import numpy
+    import sympy
+
+    del collections, datetime, decimal, fractions, functools, itertools, math, random, re
+    del statistics, string
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    return f"python {python}, sympy {sympy.__version__}, numpy {numpy.__version__}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The few system calls that Python 3.11 has no function for, as functions that raise OSError."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from contextlib import suppress
+
+from .syscalls import number
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_SECCOMP = 22
+PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+CLONE_PARENT = 0x00008000
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_NOSUID = 0x2
+MS_NODEV = 0x4
+MS_NOEXEC = 0x8
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
+MNT_DETACH = 0x2
+
+_AT_FDCWD = -100
+_AT_RECURSIVE = 0x8000
+_MOUNT_ATTR_RDONLY = 0x1
+_MOUNT_ATTR_NOSUID = 0x2
+_CAPABILITY_VERSION_3 = 0x20080522
+_CAPABILITIES = 64
+
+_libc = ctypes.CDLL(None, use_errno=True)
+# Calls through a PyDLL keep the interpreter lock, as a fork of the interpreter must.
+_interpreter = ctypes.PyDLL(None, use_errno=True)
+_clone_number = number("clone")
+
+
+class _MountAttributes(ctypes.Structure):
+    _fields_ = (
+        ("attr_set", ctypes.c_uint64),
+        ("attr_clr", ctypes.c_uint64),
+        ("propagation", ctypes.c_uint64),
+        ("userns_fd", ctypes.c_uint64),
+    )
+
+
+def prctl(option: int, value: int = 0, second: int = 0) -> None:
+    words = (ctypes.c_ulong(word) for word in (value, second, 0, 0))
+    _check(_libc.prctl(option, *words))
+
+
+def unshare(flags: int) -> None:
+    _check(_libc.unshare(flags))
+
+
+def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
+    arguments = (os.fsencode(part) for part in (source, target, kind))
+    _check(_libc.mount(*arguments, ctypes.c_ulong(flags), os.fsencode(options)))
+
+
+def make_read_only(target: str) -> None:
+    """Make a mount and all below it read-only and without set-user-id. Needs Linux 5.12."""
+    wanted = _MountAttributes(attr_set=_MOUNT_ATTR_RDONLY | _MOUNT_ATTR_NOSUID)
+    _check(
+        _libc.syscall(
+            ctypes.c_long(number("mount_setattr")),
+            ctypes.c_long(_AT_FDCWD),
+            os.fsencode(target),
+            ctypes.c_long(_AT_RECURSIVE),
+            ctypes.byref(wanted),
+            ctypes.c_size_t(ctypes.sizeof(wanted)),
+        )
+    )
+
+
+def enter_root(directory: str) -> None:
+    """Make a mount point the root of the file system; what was the root is gone from sight."""
+    os.chdir(directory)
+    _check(_libc.syscall(ctypes.c_long(number("pivot_root")), b".", b"."))
+    _check(_libc.umount2(b".", MNT_DETACH))
+    os.chdir("/")
+
+
+def drop_capabilities() -> None:
+    """Give up every capability, and the chance of getting one back."""
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+    for capability in range(_CAPABILITIES):
+        # Fails beyond the kernel's last one, and for who may not shrink this set anyway.
+        with suppress(OSError):
+            prctl(PR_CAPBSET_DROP, capability)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    nothing = (ctypes.c_uint32 * 6)()
+    _check(_libc.capset(ctypes.byref(header), ctypes.byref(nothing)))
+
+
+def fork_sibling() -> int:
+    """Fork a process whose parent is this process's parent. Returns as `os.fork` does.
+
+    With it every state is a child of the warden, which alone then learns how each one ended.
+    """
+    _interpreter.PyOS_BeforeFork()
+    pid: int = _interpreter.syscall(_clone_number, CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)
+    if pid == 0:
+        _interpreter.PyOS_AfterFork_Child()
+        return 0
+    code = ctypes.get_errno()
+    _interpreter.PyOS_AfterFork_Parent()
+    if pid < 0:
+        raise OSError(code, os.strerror(code))
+    return pid
+
+
+def _check(result: int) -> None:
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))

@@ -1,0 +1,150 @@
+"""What the kernel says of a process of the guest, and what the warden does to it.
+
+A program cannot lie here: pids come with the kernel's own credentials, and times, sizes and
+children are read from outside.
+"""
+
+# Read for every step, and a path object costs more than the reading.
+# ruff: noqa: PTH123, PTH208
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_CPU_SLACK_SECONDS = 1
+_ROUNDS_OF_KILLING = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a process may use while it runs a step."""
+
+    address_space: int
+    """Bytes, what the warm interpreter maps included."""
+    cpu_seconds: float
+    """The warden watches the exact time; the kernel's own limit only backs it up."""
+    tasks: int
+    """Processes and threads of the guest's user at most, everybody's included."""
+
+
+class Limiter:
+    """Sets the limits of other processes; what a process has inherited as hard stays the roof."""
+
+    def __init__(self) -> None:
+        self._kinds = (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_NPROC)
+        self._roofs = {kind: resource.getrlimit(kind)[1] for kind in self._kinds}
+
+    def restrain(self, pid: int, allowance: Allowance) -> None:
+        """Apply an allowance. Raises ProcessLookupError where the process is gone."""
+        cpu = int(allowance.cpu_seconds) + 1 + _CPU_SLACK_SECONDS
+        wanted = (allowance.address_space, cpu, allowance.tasks)
+        for kind, value in zip(self._kinds, wanted, strict=True):
+            self._set(pid, kind, value)
+
+    def release(self, pid: int) -> None:
+        """Lift the limits, so that a waiting state can be forked however much its step used."""
+        with suppress(ProcessLookupError):
+            for kind in self._kinds:
+                self._set(pid, kind, self._roofs[kind])
+
+    def _set(self, pid: int, kind: int, value: int) -> None:
+        roof = self._roofs[kind]
+        soft = value if roof == resource.RLIM_INFINITY else min(value, roof)
+        resource.prlimit(pid, kind, (soft, roof))
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process and its threads have used, 0 where it is gone.
+
+    The clock id is the kernel's encoding of a process's clock (MAKE_PROCESS_CPUCLOCK).
+    """
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory of a process that is in use, shared pages included; 0 where it is gone."""
+    return _statm(pid, 1)
+
+
+def mapped_bytes(pid: int) -> int:
+    """Address space of a process; 0 where it is gone."""
+    return _statm(pid, 0)
+
+
+def has_children(pid: int) -> bool:
+    """Whether processes live below this one. True where the kernel does not tell."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
+            return bool(file.read(1))
+    except OSError:
+        return True
+
+
+def kill(pid: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def kill_strays(states: Collection[int], running: Collection[int]) -> None:
+    """Kill what descends from this process, but for `states` and what `running` ones have below.
+
+    A program that forks as fast as it is killed has a bounded number of processes, so that a few
+    rounds end it.
+    """
+    for _ in range(_ROUNDS_OF_KILLING):
+        strays = _strays(states, running)
+        if not strays:
+            return
+        for pid in strays:
+            kill(pid)
+        time.sleep(0)
+
+
+def _strays(states: Collection[int], running: Collection[int]) -> list[int]:
+    parents = _living_parents()
+    me = os.getpid()
+    strays = []
+    for pid in parents:
+        above = pid
+        while above not in states and above not in running and above in parents:
+            above = parents[above]
+        # A process that hangs below neither a state nor the warden is none of the guest's.
+        if above != pid and (above in states or above == me):
+            strays.append(pid)
+    return strays
+
+
+def _living_parents() -> dict[int, int]:
+    """The parent of every process but this one that is visible and not yet a zombie."""
+    me = os.getpid()
+    parents: dict[int, int] = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == me:
+            continue
+        with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+            # The name of the program comes in parentheses and may hold any character.
+            state, parent = file.read().rpartition(b")")[2].split()[:2]
+            if state not in (b"Z", b"X"):
+                parents[int(name)] = int(parent)
+    return parents
+
+
+def _statm(pid: int, field: int) -> int:
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[field]) * _PAGE_BYTES
+    except OSError:
+        return 0

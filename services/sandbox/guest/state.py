@@ -1,0 +1,197 @@
+"""The life of a state: wait for the warden, fork, run a step in the fork, and wait again there.
+
+A state is an interpreter whose names are those of the steps on its path. It never runs a second
+step itself; the process that runs a step is a fork of its parent state and becomes the new state.
+Programs run in this very process, so nothing here is hidden from them. What keeps a report honest
+as far as that goes is a token that each step gets; what a program can reach with it is its own
+record and no other's.
+"""
+
+from __future__ import annotations
+
+import _socket
+import _thread
+import builtins
+import io
+import os
+import resource
+import signal
+import struct
+import sys
+import types
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from . import linux, seccomp, step
+
+__builtins__ = dict(vars(builtins))  # type: ignore[assignment]
+
+CHANNEL = 3
+"""Where every state has its end of the channel to the warden."""
+HELLO, FORK, NO_FORK = b"hello", b"fork", b"no fork"
+TOKEN_BYTES = 16
+MAX_PACKET_BYTES = 160 * 1024
+
+_DESCRIPTORS = struct.Struct("ii")
+_OPEN_FILES = 64
+_TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+
+# Captured, because a program may replace what the modules hold.
+_close, _closerange, _dup2, _exit = os.close, os.closerange, os.dup2, os._exit
+_fork, _getpid, _listdir, _pipe = os.fork, os.getpid, os.listdir, os.pipe
+_read, _waitpid, _WNOHANG = os.read, os.waitpid, os.WNOHANG
+_signal, _setitimer, _SIGCHLD = signal.signal, signal.setitimer, signal.SIGCHLD
+_SIG_DFL, _SIG_IGN = signal.SIG_DFL, signal.SIG_IGN
+_settrace, _setprofile = sys.settrace, sys.setprofile
+_prctl, _fork_sibling = linux.prctl, linux.fork_sibling
+_run, _pack = step.run, step.pack
+
+
+def become_first(channel: int) -> NoReturn:
+    """Make this fork of the warden the root state: an interpreter with no names of its own."""
+    _dup2(channel, CHANNEL, inheritable=False)
+    _closerange(CHANNEL + 1, 4096)
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in range(3):
+        _dup2(null, standard)
+    _close(null)
+    signal.set_wakeup_fd(-1)
+    _signal(_SIGCHLD, _SIG_IGN)
+    _prefer_for_killing()
+    _limit_files()
+    _install_filter()
+    _live(_fresh_namespace())
+
+
+def _live(namespace: dict[str, object]) -> NoReturn:
+    """Serve the warden, in this process as the parent state and in each fork as the child."""
+    channel = _socket.socket(fileno=CHANNEL)
+    while True:
+        descriptors = _wait_for_fork(channel)
+        try:
+            child = _fork_sibling()
+        except OSError:
+            channel.send(NO_FORK)
+            child = -1
+        if child != 0:
+            for descriptor in descriptors:
+                _close(descriptor)
+            continue
+        _adopt(*descriptors)
+        channel.send(HELLO)
+        packet = channel.recv(MAX_PACKET_BYTES)
+        if not _take_step(channel, packet, namespace):
+            _exit(0)
+
+
+def _wait_for_fork(channel: _socket.socket) -> tuple[int, int]:
+    """The descriptors of the next child: its channel, and where its output goes."""
+    data, extra, _, _ = channel.recvmsg(16, _socket.CMSG_SPACE(_DESCRIPTORS.size))
+    if data != FORK or not extra:
+        _exit(0)
+    new_channel, output = _DESCRIPTORS.unpack(extra[0][2])
+    return new_channel, output
+
+
+def _adopt(new_channel: int, output: int) -> None:
+    _dup2(new_channel, CHANNEL, inheritable=False)
+    _dup2(output, 1)
+    _dup2(output, 2)
+    _close(new_channel)
+    _close(output)
+    # What the program forks and abandons stays below this process, where the warden finds it.
+    _prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+    _prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _take_step(channel: _socket.socket, packet: bytes, namespace: dict[str, object]) -> bool:
+    """Run the step and report it. Says whether this process may live on as a state."""
+    token, code = packet[:TOKEN_BYTES], packet[TOKEN_BYTES:].decode("utf-8", "surrogatepass")
+    out_of_memory = token + _pack(step.Report(step.OUT_OF_MEMORY, "", "MemoryError"))
+    process = _getpid()
+    _signal(_SIGCHLD, _SIG_DFL)
+    try:
+        report = _run(code, namespace)
+        if _getpid() != process:
+            _exit(0)  # A fork that the program made and that ran to the end of the step.
+        _flush()
+        old_self = _settle()
+        channel.send(token + _pack(report))
+        if old_self >= 0:
+            _close(old_self)
+        return report.outcome == step.OK
+    except MemoryError:
+        channel.send(out_of_memory)
+        return False
+
+
+def _settle() -> int:
+    """Take back what a step may have left running, so that a waiting state costs nothing.
+
+    Threads end by one more fork, which carries over this thread alone. Returns the end of a pipe
+    that the old process waits for, or -1 where there was no such need.
+    """
+    _settrace(None)
+    _setprofile(None)
+    for timer in _TIMERS:
+        _setitimer(timer, 0)
+    _signal(_SIGCHLD, _SIG_IGN)
+    try:
+        while _waitpid(-1, _WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+    if len(_listdir("/proc/self/task")) == 1 and not _thread._count():
+        return -1
+    waiting, held = _pipe()
+    if _fork():
+        _close(held)
+        _read(waiting, 1)
+        _exit(0)
+    _close(waiting)
+    return held
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        # The program may have closed it, or replaced it by anything at all.
+        with suppress(BaseException):
+            stream.flush()
+
+
+def _fresh_namespace() -> dict[str, object]:
+    """The names of a new `__main__`, with streams that go wherever descriptor 1 then leads."""
+    output = io.TextIOWrapper(
+        io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8", errors="replace"
+    )
+    sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = output  # type: ignore[misc]
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
+    sys.argv = [""]
+    main = types.ModuleType("__main__")
+    package = (__package__ or "").split(".")[0]
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+        del sys.modules[name]
+    sys.modules["__main__"] = main
+    namespace = vars(main)
+    namespace["__builtins__"] = builtins
+    return namespace
+
+
+def _prefer_for_killing() -> None:
+    """Where memory runs out, the kernel shall take a state and not the warden."""
+    linux.prctl(linux.PR_SET_DUMPABLE, 1)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
+
+
+def _limit_files() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _install_filter() -> None:
+    with suppress(OSError):
+        seccomp.install(seccomp.PROGRAM)

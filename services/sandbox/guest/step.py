@@ -1,0 +1,104 @@
+"""Runs one step's code in a namespace and says what became of it. Knows nothing of processes.
+
+Whatever a program defines, patches or raises, the report is made of plain strings of bounded
+length. Only the step itself can make it slow or kill the process, and that is the warden's matter.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import struct
+from dataclasses import dataclass
+
+# The functions below look builtins up here, so a program that patches `builtins` patches its own.
+__builtins__ = dict(vars(builtins))  # type: ignore[assignment]
+
+OK, RAISED, TIMED_OUT, OUT_OF_MEMORY = "ok", "raised", "timed_out", "out_of_memory"
+
+_MESSAGE_CHARACTERS = 1000
+_VALUE_CHARACTERS = 65536
+_LENGTH = struct.Struct(">I")
+_Module, _Expr, _Expression = ast.Module, ast.Expr, ast.Expression
+_ONLY_AST = ast.PyCF_ONLY_AST
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a step did, apart from what it printed."""
+
+    outcome: str
+    value: str = ""
+    exception_type: str = ""
+    exception_message: str = ""
+
+
+def run(code: str, namespace: dict[str, object]) -> Report:
+    """Execute `code`; the value of a last statement that is an expression is kept as its repr."""
+    try:
+        return Report(OK, value=_run(code, namespace))
+    except MemoryError as error:
+        return Report(OUT_OF_MEMORY, exception_type="MemoryError", exception_message=_text(error))
+    except BaseException as error:
+        return Report(RAISED, exception_type=_name(error), exception_message=_text(error))
+
+
+def _run(code: str, namespace: dict[str, object]) -> str:
+    tree = compile(code, "<step>", "exec", _ONLY_AST, dont_inherit=True)
+    if not isinstance(tree, _Module):
+        raise TypeError("A step is a module.")
+    last = tree.body[-1] if tree.body else None
+    if not isinstance(last, _Expr):
+        exec(compile(tree, "<step>", "exec", dont_inherit=True), namespace)  # noqa: S102
+        return ""
+    del tree.body[-1]
+    body = compile(tree, "<step>", "exec", dont_inherit=True)
+    expression = compile(_Expression(last.value), "<step>", "eval", dont_inherit=True)
+    exec(body, namespace)  # noqa: S102 - this is what the sandbox is for
+    value = eval(expression, namespace)  # noqa: S307
+    return "" if value is None else _cut(repr(value), _VALUE_CHARACTERS)
+
+
+def _name(error: BaseException) -> str:
+    try:
+        return _cut(type(error).__name__, _MESSAGE_CHARACTERS)
+    except BaseException:
+        return "BaseException"
+
+
+def _text(error: BaseException) -> str:
+    """`str` of the exception, which is the program's own code and may fail in turn."""
+    try:
+        return _cut(str(error), _MESSAGE_CHARACTERS)
+    except BaseException:
+        return ""
+
+
+def _cut(text: object, length: int) -> str:
+    """A plain string of bounded length, also of an instance of a subclass of str."""
+    if not isinstance(text, str):
+        return ""
+    return str.__getitem__(text, slice(0, length))
+
+
+def pack(report: Report) -> bytes:
+    """The report as bytes, made without any library that a program could have patched."""
+    parts = (report.outcome, report.value, report.exception_type, report.exception_message)
+    encoded = [str.encode(part, "utf-8", "replace") for part in parts]
+    return b"".join([piece for part in encoded for piece in (_LENGTH.pack(len(part)), part)])
+
+
+def unpack(packet: bytes) -> Report | None:
+    """What `pack` made, or None where a program made something else."""
+    parts: list[str] = []
+    at = 0
+    while at < len(packet) and len(parts) < 4:
+        if at + _LENGTH.size > len(packet):
+            return None
+        (length,) = _LENGTH.unpack_from(packet, at)
+        at += _LENGTH.size
+        parts.append(packet[at : at + length].decode("utf-8", "replace"))
+        at += length
+    if len(parts) != 4 or at != len(packet) or parts[0] not in (OK, RAISED, OUT_OF_MEMORY):
+        return None
+    return Report(*parts)

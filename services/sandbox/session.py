@@ -1,0 +1,162 @@
+"""The states of one search on the host's side: which code led to which state.
+
+The guest may forget a state (there is room for so many) or be replaced altogether. The session
+keeps every step that ran, and makes a forgotten state again by running the steps that lead to it
+from the nearest one that is still alive. Only where that fails again and again is the sandbox
+unavailable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from db.vocabulary import Outcome
+from services.errors import SandboxUnavailable
+from services.sandbox.base import ROOT_STATE, Execution
+from services.sandbox.channel import GuestLost
+from services.sandbox.guest.protocol import MAX_CODE_BYTES, Op, Reply, Status
+
+_ATTEMPTS = 4
+
+
+class Guest(Protocol):
+    """Where the session's states live; it may be a new one from one request to the next."""
+
+    async def request(
+        self,
+        op: Op,
+        *,
+        session: int,
+        state: int = 0,
+        parent: int = 0,
+        code: str = "",
+        candidates: tuple[int, ...] = (),
+    ) -> Reply:
+        """Raises GuestLost where the guest ended, SandboxUnavailable where none starts."""
+        ...
+
+    def leave(self) -> None:
+        """A session has ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    parent: int
+    code: str
+
+
+class GuestSession:
+    """A `SandboxSession` whose states live in a guest."""
+
+    def __init__(self, guest: Guest, number: int) -> None:
+        self._guest = guest
+        self._number = number
+        self._ids = itertools.count(ROOT_STATE + 1)
+        self._steps: dict[int, _Step] = {}
+        self._rebuilding = asyncio.Lock()
+        self._closed = False
+
+    async def execute(self, code: str, *, parent: int) -> tuple[int, Execution]:
+        """See `SandboxSession.execute`.
+
+        Raises:
+            SandboxUnavailable: the guest ended or refused several times in a row.
+            ValueError: `parent` is not a state that an ok step of this session left behind.
+        """
+        if self._closed:
+            raise SandboxUnavailable("The sandbox session is closed. Open a new one.")
+        if parent != ROOT_STATE and parent not in self._steps:
+            raise ValueError(f"State {parent} is not one that an ok step of this session left.")
+        state = next(self._ids)
+        if len(code) > MAX_CODE_BYTES:
+            message = f"The code has {len(code)} characters; a step has at most {MAX_CODE_BYTES}."
+            return state, Execution(Outcome.RAISED, "", "", "SyntaxError", message)
+        execution = _execution(await self._run(_Step(parent, code), state))
+        if execution.outcome is Outcome.OK:
+            self._steps[state] = _Step(parent, code)
+        return state, execution
+
+    async def close(self) -> None:
+        """See `SandboxSession.close`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._steps.clear()
+        with suppress(GuestLost, SandboxUnavailable):
+            await self._guest.request(Op.CLOSE, session=self._number)
+        self._guest.leave()
+
+    async def _run(self, step: _Step, state: int) -> Reply:
+        """Run a step, as often as it takes to get an answer about the program."""
+        refusal = Reply(0, Status.FAILED)
+        for _ in range(_ATTEMPTS):
+            try:
+                reply = await self._ask(step, state)
+                if reply.status is Status.DONE:
+                    return reply
+                refusal = reply
+                if reply.status is not Status.FAILED:
+                    await self._rebuild(step.parent)
+            except GuestLost as error:
+                refusal = Reply(0, Status.FAILED, detail=str(error))
+        if refusal.status is Status.LOST:
+            # Each time the state was made anew, and each time its own program had broken it.
+            return Reply(
+                0,
+                Status.DONE,
+                outcome=Outcome.RAISED,
+                exception_type="StateLost",
+                exception_message=f"The state before this step cannot go on: {refusal.detail}.",
+            )
+        raise SandboxUnavailable(
+            f"Session {self._number}: a step got no answer in {_ATTEMPTS} attempts"
+            f" ({refusal.detail or refusal.status}). Look at `stepforge status`; the step can be"
+            " tried again."
+        )
+
+    async def _ask(self, step: _Step, state: int) -> Reply:
+        return await self._guest.request(
+            Op.RUN, session=self._number, state=state, parent=step.parent, code=step.code
+        )
+
+    async def _rebuild(self, state: int) -> None:
+        """Make a state alive again. Raises SandboxUnavailable where its steps run no more."""
+        async with self._rebuilding:
+            path = self._path(state)
+            alive = await self._guest.request(Op.FIND, session=self._number, candidates=tuple(path))
+            missing = path[: path.index(alive.found)] if alive.found in path else path
+            for gone in reversed(missing):
+                reply = await self._ask(self._steps[gone], gone)
+                if reply.status is not Status.DONE:
+                    return
+                if reply.outcome != Outcome.OK:
+                    raise SandboxUnavailable(
+                        f"Session {self._number}: the step of state {gone} ran before and now is"
+                        f" {reply.outcome}; its program does not do the same thing twice."
+                    )
+
+    def _path(self, state: int) -> list[int]:
+        """A state and its ancestors, the root state not included."""
+        path = []
+        while state != ROOT_STATE:
+            path.append(state)
+            state = self._steps[state].parent
+        return path
+
+
+def _execution(reply: Reply) -> Execution:
+    return Execution(
+        outcome=Outcome(reply.outcome),
+        stdout=reply.stdout,
+        value=reply.value,
+        exception_type=reply.exception_type,
+        exception_message=reply.exception_message,
+        truncated=reply.truncated,
+        wall_seconds=reply.wall_seconds,
+        cpu_seconds=reply.cpu_seconds,
+    )
