@@ -28,8 +28,8 @@ MOST_CHARACTERS = 2_000
 
 _LARGEST_EXPONENT = 400
 _ROUNDED_PLACES = 6
-_FLOAT_PLACES = 15
-_FLOAT_NOISE = Fraction(1, 10**12)
+_FLOAT_DIGITS = 15
+_NOISE = Fraction(1, 10**12)
 
 _REPLACED = {
     "\u2212": "-", "\u2013": "-", "\u2014": "-", "\u2044": "/", "\u00f7": "/", "\u00d7": r"\times ",
@@ -90,6 +90,8 @@ class PlainNumber:
     value: Fraction
     places: int
     """Decimals as written; 0 for whole numbers and fractions."""
+    digits: int
+    """Significant digits as written; 0 for fractions."""
     unit: str = ""
     """A canonical unit, empty where there is none or it is not a known one."""
 
@@ -141,9 +143,10 @@ def plain_number(answer: str) -> PlainNumber | None:
     value = _value(match)
     if value is None:
         return None
-    digits = (match["digits"] or "").partition(".")[2]
+    written = match["digits"] or ""
     exponent = int(match["exponent"] or match["power"] or 0)
-    return PlainNumber(value, max(0, len(digits) - exponent), unit)
+    places = max(0, len(written.partition(".")[2]) - exponent)
+    return PlainNumber(value, places, len(re.sub(r"^[0.]+|\D", "", written)), unit)
 
 
 def same_number(answer: PlainNumber, truth: PlainNumber) -> bool:
@@ -265,10 +268,8 @@ def _same_value(left: PlainNumber, right: PlainNumber) -> bool:
 
 def _approximates(written: PlainNumber, exact: Fraction) -> bool:
     """Whether a long decimal is `exact` rounded or cut to its places, or a float's noise away."""
-    if written.places < _ROUNDED_PLACES:
-        return False
     scale = 10**written.places
-    if written.value * scale in (round(exact * scale), int(exact * scale)):
+    rounded = written.value * scale in (round(exact * scale), int(exact * scale))
+    if written.places >= _ROUNDED_PLACES and rounded:
         return True
-    noise = _FLOAT_NOISE * max(abs(exact), Fraction(1, 10**300))
-    return written.places >= _FLOAT_PLACES and abs(written.value - exact) <= noise
+    return written.digits >= _FLOAT_DIGITS and abs(written.value - exact) <= _NOISE * abs(exact)
