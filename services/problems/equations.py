@@ -26,6 +26,9 @@ _TOKEN = re.compile(
 )
 _NOTE = re.compile(r"<<([^<>=]*)=[^<>]*>>")
 _MOST_UNIT_WORDS = 7
+_MOST_CHARACTERS = 1_000
+_MOST_BRACKETS = 20
+"""A longer or deeper sentence is no sentence; with these the parser's recursion is bounded."""
 _TYPOGRAPHY = str.maketrans(
     {"\u2013": "-", "\u2014": "-", "\u2212": "-", "\u2044": "/", "\u00a0": " "}
 )
@@ -142,7 +145,8 @@ def read_equations(sentence: str) -> Reading:
     no equation, the note's own expression is taken.
     """
     text, notes = _without_notes(sentence.translate(_TYPOGRAPHY))
-    tokens = _tokens(text)
+    readable = len(text) <= _MOST_CHARACTERS and text.count("(") <= _MOST_BRACKETS
+    tokens = _tokens(text) if readable else []
     found: list[Equation] = []
     underived: set[Fraction] = set()
     position = 0
@@ -153,8 +157,8 @@ def read_equations(sentence: str) -> Reading:
                 found.append(read)
             elif read is not None:
                 underived.add(read.value)
-        elif tokens[position].start in notes and tokens[position].kind == "number":
-            note = _read_note(notes[tokens[position].start], tokens[position])
+        elif noted := _note_at(tokens[position], notes):
+            note = _read_note(noted, tokens[position])
             if note is not None and not (found and found[-1].end >= note.end):
                 found.append(note)
         position += 1
@@ -221,7 +225,7 @@ def _read_chain(
         return None
     end = tokens[right[1] - 1].end
     lefts = _lefts(tokens, equals, earliest)
-    note = notes.get(tokens[equals + 1].start) or notes.get(tokens[equals].end)
+    note = _note_at(tokens[equals + 1], notes)
     candidates = [(start, left) for start, left in lefts]
     if note is not None and (noted := _parse_all(note)) is not None:
         candidates.append((lefts[0][0] if lefts else tokens[equals].start, noted))
@@ -243,6 +247,13 @@ def _lefts(tokens: Sequence[_Token], equals: int, earliest: int) -> list[tuple[i
         if parsed is not None and _skip_units(tokens, parsed[1]) == equals:
             found.append((tokens[start].start, parsed[0]))
     return found
+
+
+def _note_at(token: _Token, notes: dict[int, str]) -> str | None:
+    """The expression of the note that stood before a number, on either side of its `$`."""
+    if token.kind != "number":
+        return None
+    return notes.get(token.start) or notes.get(token.start + 1)
 
 
 def _read_note(note: str, token: _Token) -> Equation | None:

@@ -10,7 +10,7 @@ from services.errors import ProblemImportError
 from services.problems.records import content_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from services.grading.base import Grader
     from services.problems.records import ProblemRecord
@@ -37,11 +37,16 @@ class ImportPlan:
 
 
 async def prepare(
-    records: Iterable[ProblemRecord], *, grader: Grader, skip_ungradable: bool = False
+    records: Iterable[ProblemRecord],
+    *,
+    grader: Grader,
+    skip_ungradable: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> ImportPlan:
     """Read every record, drop repeated questions, and check that each answer can be graded.
 
-    A record without an answer is kept: its trajectories are labelled by agreement.
+    A record without an answer is kept: its trajectories are labelled by agreement. `progress` is
+    called with the questions checked and their total.
 
     Raises:
         ProblemImportError: an id or a question stands for two things, or an answer cannot be
@@ -64,6 +69,8 @@ async def prepare(
                     "such problems out."
                 )
             ungradable.append(Skipped(record, f"{reason}."))
+        if progress is not None:
+            progress(start + len(part), len(distinct))
     return ImportPlan(tuple(kept), duplicates, tuple(ungradable))
 
 

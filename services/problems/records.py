@@ -156,15 +156,15 @@ def _answer(value: object, where: str) -> str | None:
     if value is None or isinstance(value, str):
         return _text(value, "answer", where)
     raise ProblemImportError(
-        f"{where} has an answer that is {_kind(value)}; write text, a number, or a list of accepted "
-        "answers."
+        f"{where} has {_kind(value)} as its answer; write text, a number, or a list of the "
+        "answers that are accepted."
     )
 
 
 def _text(value: object, field: str, where: str) -> str | None:
     if value is None or isinstance(value, str):
         return value if value is None else clean(value)
-    raise ProblemImportError(f"{where} has a {field} that is {_kind(value)}; write it as text.")
+    raise ProblemImportError(f"{where} has {_kind(value)} as its {field}; write text.")
 
 
 def _kind(value: object) -> str:

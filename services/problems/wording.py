@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = "?"
 _MOST_WORDS = 18
-_MOST_WORDS_AFTER = 7
+_MOST_WORDS_AFTER = 8
 _FEWEST_WORDS = 4
 """With fewer, the clause before says what is asked, however long it is."""
 _LONGEST_NOUNS = 24
@@ -59,6 +59,13 @@ _MONEY = (
     (r"\b(?:spen[dt]\w*|costs?|pa(?:id|ys?)|prices?|bought|charges?|charged|fees?|bill)\b", "cost"),
     ("", "money"),
 )
+_DANGLING = frozenset(
+    re.findall(
+        r"\w+",
+        "a an and because by for from his her in of on or since so than that the their to with",
+    )
+)
+"""Words that a cut sentence must not end in."""
 _NEVER_NAMES = frozenset(
     ("abs", "float", "int", "list", "max", "min", "print", "range", "round", "set", "sum")
 )
@@ -188,7 +195,9 @@ def _core(text: str, program: Program) -> str:
     words = "".join(clauses[first : last + 1]).split()
     position = max(k for k, word in enumerate(words) if UNKNOWN in word)
     kept = words[max(0, position - _MOST_WORDS) : position + 1 + _MOST_WORDS_AFTER]
-    return re.sub(r"\s+(?:because|since|so|or|and)$", "", " ".join(kept).rstrip(" ,;:."))
+    while kept and kept[-1].strip(",;:.").lower() in _DANGLING:
+        kept.pop()
+    return " ".join(kept).rstrip(" ,;:.")
 
 
 def _mentions_result(text: str, program: Program) -> bool:
