@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -18,28 +17,14 @@ from typing import TYPE_CHECKING
 from services.errors import SandboxUnavailable
 from services.sandbox.base import Limits
 from services.sandbox.guest import protocol
+from services.sandbox.launch import GUEST_ENVIRONMENT, GUEST_FLAGS, fresh_user
 from services.sandbox.pool import GuestPool, guest_settings
 
 if TYPE_CHECKING:
     from services.sandbox.channel import Transport
 
-GUEST_FLAGS = ("-B", "-s", "-P", "-X", "utf8", "-W", "ignore")
-"""The guest's interpreter writes no bytecode, finds no modules of a user, prints no warnings."""
-
-GUEST_ENVIRONMENT = {
-    # One thread each: a fork carries one over, and steps do not compete for processors.
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    # Arenas for threads would count as address space that nobody uses.
-    "MALLOC_ARENA_MAX": "1",
-    # Sets keep their order when a state is made again.
-    "PYTHONHASHSEED": "0",
-}
-
 _GUEST = Path(protocol.__file__).parent / "__main__.py"
 _WORDS_BYTES = 4096
-_FIRST_USER, _USERS = 1 << 20, 1 << 29
 _END_SECONDS = 5.0
 
 
@@ -70,8 +55,7 @@ class LocalSandbox(GuestPool):
         await super().start()
 
     async def _start_guest(self) -> tuple[Transport, protocol.Settings]:
-        # A user of its own for each guest: the kernel counts processes by user.
-        user = _FIRST_USER + secrets.randbelow(_USERS) if os.geteuid() == 0 else 0
+        user = fresh_user() if os.geteuid() == 0 else 0
         settings = guest_settings(self._limits, confine=True, user_id=user)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, *GUEST_FLAGS, str(_GUEST), protocol.to_json(settings)),

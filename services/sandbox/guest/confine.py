@@ -65,6 +65,8 @@ def drop_privileges(user_id: int) -> None:
     with suppress(OSError):
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+        # Nobody of the same user may look into its memory or take its descriptors.
+        linux.prctl(linux.PR_SET_DUMPABLE, 0)
     with suppress(OSError):
         seccomp.install(seccomp.GUEST)
 

@@ -46,6 +46,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 # Calls through a PyDLL keep the interpreter lock, as a fork of the interpreter must.
 _interpreter = ctypes.PyDLL(None, use_errno=True)
 _clone_number = number("clone")
+_clone_flags = CLONE_PARENT | signal.SIGCHLD
+# Captured, because a program may replace what the modules hold, and its states are forked here.
+_errno, _error_text = ctypes.get_errno, os.strerror
 
 
 class _MountAttributes(ctypes.Structure):
@@ -112,14 +115,14 @@ def fork_sibling() -> int:
     With it every state is a child of the warden, which alone then learns how each one ended.
     """
     _interpreter.PyOS_BeforeFork()
-    pid: int = _interpreter.syscall(_clone_number, CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)
+    pid: int = _interpreter.syscall(_clone_number, _clone_flags, 0, 0, 0, 0)
     if pid == 0:
         _interpreter.PyOS_AfterFork_Child()
         return 0
-    code = ctypes.get_errno()
+    code = _errno()
     _interpreter.PyOS_AfterFork_Parent()
     if pid < 0:
-        raise OSError(code, os.strerror(code))
+        raise OSError(code, _error_text(code))
     return pid
 
 

@@ -74,6 +74,21 @@ def cpu_seconds(pid: int) -> float:
         return 0.0
 
 
+def starved_seconds(pid: int) -> float:
+    """Time that a process was ready to run while others had the processors.
+
+    0 where the kernel does not tell, and for a process with threads or children: those may be the
+    others, and a program must not win time by crowding itself out.
+    """
+    try:
+        with open(f"/proc/{pid}/schedstat", "rb") as file:
+            waited = int(file.read().split()[1])
+        alone = len(os.listdir(f"/proc/{pid}/task")) == 1 and not has_children(pid)
+    except (OSError, IndexError):
+        return 0.0
+    return waited / 1e9 if alone else 0.0
+
+
 def resident_bytes(pid: int) -> int:
     """Memory of a process that is in use, shared pages included; 0 where it is gone."""
     return _statm(pid, 1)

@@ -9,13 +9,13 @@ record and no other's.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import _socket
 import _thread
 import builtins
 import io
 import os
 import resource
-import signal
 import struct
 import sys
 import types
@@ -35,15 +35,14 @@ MAX_PACKET_BYTES = 160 * 1024
 
 _DESCRIPTORS = struct.Struct("ii")
 _OPEN_FILES = 64
-_TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+_TIMERS = (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF)
 
 # Captured, because a program may replace what the modules hold.
 _close, _closerange, _dup2, _exit = os.close, os.closerange, os.dup2, os._exit
 _fork, _getpid, _listdir, _pipe = os.fork, os.getpid, os.listdir, os.pipe
 _read, _waitpid, _WNOHANG = os.read, os.waitpid, os.WNOHANG
-_signal, _setitimer, _SIGCHLD = signal.signal, signal.setitimer, signal.SIGCHLD
-_SIG_DFL, _SIG_IGN = signal.SIG_DFL, signal.SIG_IGN
-_settrace, _setprofile = sys.settrace, sys.setprofile
+_set_handler, _set_timer, _SIGCHLD = _signal.signal, _signal.setitimer, _signal.SIGCHLD
+_SIG_DFL, _SIG_IGN = _signal.SIG_DFL, _signal.SIG_IGN
 _prctl, _fork_sibling = linux.prctl, linux.fork_sibling
 _run, _pack = step.run, step.pack
 
@@ -56,8 +55,8 @@ def become_first(channel: int) -> NoReturn:
     for standard in range(3):
         _dup2(null, standard)
     _close(null)
-    signal.set_wakeup_fd(-1)
-    _signal(_SIGCHLD, _SIG_IGN)
+    _signal.set_wakeup_fd(-1)
+    _set_handler(_SIGCHLD, _SIG_IGN)
     _prefer_for_killing()
     _limit_files()
     _install_filter()
@@ -102,7 +101,7 @@ def _adopt(new_channel: int, output: int) -> None:
     _close(output)
     # What the program forks and abandons stays below this process, where the warden finds it.
     _prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
-    _prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    _prctl(linux.PR_SET_PDEATHSIG, _signal.SIGKILL)
 
 
 def _take_step(channel: _socket.socket, packet: bytes, namespace: dict[str, object]) -> bool:
@@ -110,19 +109,24 @@ def _take_step(channel: _socket.socket, packet: bytes, namespace: dict[str, obje
     token, code = packet[:TOKEN_BYTES], packet[TOKEN_BYTES:].decode("utf-8", "surrogatepass")
     out_of_memory = token + _pack(step.Report(step.OUT_OF_MEMORY, "", "MemoryError"))
     process = _getpid()
-    _signal(_SIGCHLD, _SIG_DFL)
+    _set_handler(_SIGCHLD, _SIG_DFL)
     try:
         report = _run(code, namespace)
         if _getpid() != process:
             _exit(0)  # A fork that the program made and that ran to the end of the step.
         _flush()
-        old_self = _settle()
+        old_self = _settle() if report.outcome == step.OK else -1
         channel.send(token + _pack(report))
         if old_self >= 0:
             _close(old_self)
         return report.outcome == step.OK
     except MemoryError:
         channel.send(out_of_memory)
+        return False
+    except OSError as error:
+        # As many threads are left as the step may have processes, and none can carry it on.
+        refused = step.Report(step.RAISED, "", "BlockingIOError", str(error))
+        channel.send(token + _pack(refused))
         return False
 
 
@@ -132,11 +136,9 @@ def _settle() -> int:
     Threads end by one more fork, which carries over this thread alone. Returns the end of a pipe
     that the old process waits for, or -1 where there was no such need.
     """
-    _settrace(None)
-    _setprofile(None)
     for timer in _TIMERS:
-        _setitimer(timer, 0)
-    _signal(_SIGCHLD, _SIG_IGN)
+        _set_timer(timer, 0)
+    _set_handler(_SIGCHLD, _SIG_IGN)
     try:
         while _waitpid(-1, _WNOHANG)[0]:
             pass

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import struct
+import sys
 from dataclasses import dataclass
 
 # The functions below look builtins up here, so a program that patches `builtins` patches its own.
@@ -21,6 +22,7 @@ _VALUE_CHARACTERS = 65536
 _LENGTH = struct.Struct(">I")
 _Module, _Expr, _Expression = ast.Module, ast.Expr, ast.Expression
 _ONLY_AST = ast.PyCF_ONLY_AST
+_settrace, _setprofile = sys.settrace, sys.setprofile
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +49,24 @@ def _run(code: str, namespace: dict[str, object]) -> str:
     tree = compile(code, "<step>", "exec", _ONLY_AST, dont_inherit=True)
     if not isinstance(tree, _Module):
         raise TypeError("A step is a module.")
-    last = tree.body[-1] if tree.body else None
-    if not isinstance(last, _Expr):
-        exec(compile(tree, "<step>", "exec", dont_inherit=True), namespace)  # noqa: S102
-        return ""
-    del tree.body[-1]
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], _Expr) else None
     body = compile(tree, "<step>", "exec", dont_inherit=True)
-    expression = compile(_Expression(last.value), "<step>", "eval", dont_inherit=True)
-    exec(body, namespace)  # noqa: S102 - this is what the sandbox is for
-    value = eval(expression, namespace)  # noqa: S307
-    return "" if value is None else _cut(repr(value), _VALUE_CHARACTERS)
+    expression = (
+        compile(_Expression(last.value), "<step>", "eval", dont_inherit=True)
+        if isinstance(last, _Expr)
+        else None
+    )
+    value: object = None
+    try:
+        exec(body, namespace)  # noqa: S102 - this is what the sandbox is for
+        if expression is not None:
+            value = eval(expression, namespace)  # noqa: S307
+        shown = "" if value is None else repr(value)
+    finally:
+        # A function that the step hooked in would see the functions below.
+        _settrace(None)
+        _setprofile(None)
+    return _cut(shown, _VALUE_CHARACTERS)
 
 
 def _name(error: BaseException) -> str:

@@ -23,7 +23,7 @@ from . import processes, step
 from .processes import Allowance
 from .protocol import MAX_CODE_BYTES, ROOT_STATE, Op, Reply, Request, Settings, Status
 from .shelf import Bounds, Shelf, State
-from .state import FORK, HELLO, MAX_PACKET_BYTES, TOKEN_BYTES, become_first
+from .state import FORK, HELLO, MAX_PACKET_BYTES, NO_FORK, TOKEN_BYTES, become_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _FORK_SECONDS = 3.0
 _STATUS_SECONDS = 0.1
 """How long a closed channel may wait for the news that its process has ended."""
+_OWED_SECONDS = 0.02
+"""A step that was kept waiting for less than this has had its wall time."""
 _SWEEP_SECONDS = 1.0
 _IDLE_CPU_SECONDS = 0.25
 """What a waiting state may use between two sweeps; a fork costs it some milliseconds."""
@@ -224,7 +226,30 @@ class Warden:
         elif run.closed:
             self._fail(run, step.RAISED, "ProcessDied", "The program closed the guest's channel.")
         else:
+            self._on_wall_time(run)
+
+    def _on_wall_time(self, run: Run) -> None:
+        """End a step that is slow; one that was kept waiting gets the time that it is owed.
+
+        A right step must not be called slow because its machine is busy. One that still has not had
+        its time after twice the limit is nobody's fault but the machine's.
+        """
+        limit = self._settings.wall_seconds
+        elapsed = time.monotonic() - run.started
+        owed = limit - (elapsed - processes.starved_seconds(run.pid))
+        if owed < _OWED_SECONDS:
             self._fail(run, step.TIMED_OUT, message="The step passed its wall time.")
+        elif elapsed < 2 * limit:
+            run.deadline = min(run.started + 2 * limit, run.deadline + owed)
+        else:
+            self._end_process(run)
+            detail = "the machine is too busy to give a step its time"
+            self._host.send(Reply(run.request.id, Status.FAILED, detail=detail))
+
+    def _end_process(self, run: Run) -> None:
+        self._put_away(run, keep_channel=False)
+        processes.kill(run.pid)
+        self._kill_strays()
 
     def _reap(self) -> None:
         with suppress(BlockingIOError):
@@ -265,12 +290,11 @@ class Warden:
         wall = time.monotonic() - run.started if run.started else 0.0
         used = processes.cpu_seconds(run.pid)
         self._on_output(run)
-        self._put_away(run, keep_channel=keep)
         if keep:
+            self._put_away(run, keep_channel=True)
             self._keep(run, used)
         else:
-            processes.kill(run.pid)
-            self._kill_strays()
+            self._end_process(run)
         value = report.value[: self._settings.output_bytes]
         reply = Reply(
             id=run.request.id,
@@ -307,13 +331,18 @@ class Warden:
             )
 
     def _on_idle(self, state: State) -> None:
-        refused = state.forks_under_way > 0
+        try:
+            packet, _ = _receive(state.channel)
+        except OSError:
+            packet = b""
+        # The kernel refuses a fork for want of something that is not the program's to give.
+        status = Status.FAILED if packet == NO_FORK else Status.LOST
         for run in tuple(self._runs):
             if run.parent is state and not run.pid:
                 self._put_away(run, keep_channel=False)
-                status = Status.FAILED if refused else Status.LOST
-                self._host.send(Reply(run.request.id, status, detail="a state could not fork"))
-        self._end(state)
+                self._host.send(Reply(run.request.id, status, detail="a state did not fork"))
+        if status is Status.LOST:
+            self._end(state)
 
     def _lose_parent(self, run: Run, why: str) -> None:
         """The state that was to be forked is broken; only its own program can have done that."""
