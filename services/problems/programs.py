@@ -11,12 +11,14 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from services.problems.equations import Number, Operation, evaluate
+from services.problems.expressions import HUNDRED, Number, Operation, Use, evaluate, is_hundredths
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from services.problems.equations import Equation, Expression
+    from services.problems.equations import Equation
+    from services.problems.expressions import Expression
+    from services.problems.given import Given
 
 _BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2}
 _ATOM = 3
@@ -48,7 +50,7 @@ class Program:
     `given` are the numbers of the question, `constants` those that a solution may know besides.
     """
 
-    given: Collection[Fraction]
+    given: Given
     constants: Collection[Fraction] = ()
     variables: list[Variable] = field(default_factory=list)
 
@@ -64,25 +66,26 @@ class Program:
     def result_of(self, value: Fraction) -> Variable | None:
         """The variable whose value is this one, unless the question gives it too."""
         matching = [v for v in self.variables if v.shown.value == value]
-        return matching[-1] if matching and value not in self.given else None
+        return matching[-1] if matching and not self.given.mentions(value) else None
 
-    def _meant(self, number: Number, *, added: bool) -> Variable | None:
+    def _meant(self, use: Use) -> Variable | None:
         """The variable that a number means, if it means one.
 
         A number that is also given or a constant means the result only while nothing has used it,
         or where both are written alike (`12.0`). Of several results with one value the latest
         unused is meant, else the latest. A constant (the minutes of an hour) is multiplied or
-        divided by: an `added` number is none.
+        divided by: an added number is none.
         """
+        number = use.number
         matching = [v for v in self.variables if v.shown.value == number.value]
-        given = number.value in self.given
+        given = self.given.holds(use)
         if given and any(v.shown.is_pointed for v in matching):
             matching = [v for v in matching if v.shown.is_pointed and number.is_pointed]
             given = False
         unused = [v for v in matching if not v.used]
         if unused:
             return unused[-1]
-        constant = number.value in self.constants and not added
+        constant = number.value in self.constants and not use.added
         return matching[-1] if matching and not given and not constant else None
 
     def print_line(self, variable: Variable) -> str:
@@ -96,15 +99,15 @@ class Program:
             return f"print(round({variable.name}))"
         return f"print(round({variable.name}, 2))"
 
-    def _write(self, expression: Expression, *, added: bool = False) -> _Code:
+    def _write(self, expression: Expression, *, added: bool = False, share: bool = False) -> _Code:
         if isinstance(expression, Number):
-            return self._write_number(expression, added=added)
+            return self._write_number(Use(expression, added, share or expression.percent))
         if expression.operator == "/" and (result := self._fraction(expression)) is not None:
             return result
         operator = expression.operator
         sums = operator in "+-"
-        left = self._write(expression.left, added=sums)
-        right = self._write(expression.right, added=sums)
+        left = self._write(expression.left, added=sums, share=share or is_hundredths(expression))
+        right = self._write(expression.right, added=sums, share=share)
         number: int | float
         match operator:
             case "+":
@@ -129,12 +132,12 @@ class Program:
         literal = isinstance(expression.left, Number) and isinstance(expression.right, Number)
         if value is None or value.denominator == 1 or not literal:
             return None
-        number = Number(value, 0)
-        return self._write_number(number, added=False) if self.result_of(value) else None
+        use = Use(Number(value, 0), added=False, share=False)
+        return self._write_number(use) if self.result_of(value) else None
 
-    def _write_number(self, written: Number, *, added: bool) -> _Code:
-        value = written.value
-        variable = self._meant(written, added=added)
+    def _write_number(self, use: Use) -> _Code:
+        value = use.number.value
+        variable = self._meant(use)
         if variable is not None:
             variable.used = True
             return _Code(variable.name, variable.computed, _ATOM)
@@ -169,10 +172,20 @@ def _whole_products(expression: Expression) -> Expression:
             _whole_products(expression.right),
         )
     above, below = _factors(expression)
+    while HUNDRED in above and HUNDRED in below:  # percent of a percent
+        above.remove(HUNDRED)
+        below.remove(HUNDRED)
+    if not below:
+        return _product(above, below)
     whole = all(f.value.denominator == 1 for f in (*above, *below) if isinstance(f, Number))
     value = evaluate(expression)
-    if not whole or value is None or value.denominator != 1 or not below:
+    if not whole or value is None or value.denominator != 1:
         return expression
+    return _product(above, below)
+
+
+def _product(above: list[Expression], below: list[Expression]) -> Expression:
+    """Factors multiplied, then divided, without factors of one."""
     one = Number(Fraction(1), 0)
     first, *rest = [factor for factor in above if factor != one] or [one]
     product = first

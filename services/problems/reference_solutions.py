@@ -12,15 +12,18 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from db.vocabulary import StepKind
-from services.problems.equations import numbers_given, operands, read_equations, with_percentage
+from services.problems.equations import read_equations
+from services.problems.expressions import uses
+from services.problems.given import read_given, with_percentage
 from services.problems.programs import Program
 from services.problems.wording import comment_for, name_for, strip_list_mark
 from services.steps import END_OF_ANSWER, END_OF_CODE, END_OF_STEP, segment
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from services.problems.equations import Equation, Reading
+    from services.problems.given import Given
 
 
 _CONSTANTS = frozenset(Fraction(k) for k in (1, 2, 7, 12, 24, 30, 52, 60, 100, 365))
@@ -58,11 +61,13 @@ def convert(question: str, answer: str, solution: str) -> DraftSolution | None:
     if target is None or last is None:
         return None
     readings = readings[: last + 1]
-    given = numbers_given(question)
+    given = read_given(question)
     equations = [equation for reading in readings for equation in reading.equations]
     underived = frozenset[Fraction]().union(*(reading.underived for reading in readings))
-    used = {n.value for equation in equations for n, _ in operands(equation.expression)}
-    if (used & underived) - given or _is_ambiguous(equations, given):
+    used = {use.number.value for equation in equations for use in uses(equation.expression)}
+    if any(not given.mentions(value) for value in used & underived) or _is_ambiguous(
+        equations, given
+    ):
         return None
     program = Program(given, _CONSTANTS)
     steps: list[str] = []
@@ -89,15 +94,19 @@ def _gives(reading: Reading, target: Fraction | None) -> bool:
     return any(equation.shown.value == target for equation in reading.equations)
 
 
-def _is_ambiguous(equations: Sequence[Equation], given: Collection[Fraction]) -> bool:
+def _is_ambiguous(equations: Sequence[Equation], given: Given) -> bool:
     """Whether a result equals a known number and is used so often that both may be meant."""
     for position, equation in enumerate(equations):
-        value = equation.shown.value
-        if equation.shown.is_pointed or (value not in given and value not in _CONSTANTS):
+        if equation.shown.is_pointed:
             continue
-        later = [use for e in equations[position + 1 :] for use in operands(e.expression)]
-        uses = [added for number, added in later if number.value == value]
-        if len(uses) > 1 and (value in given or not all(uses)):
+        value = equation.shown.value
+        later = [use for e in equations[position + 1 :] for use in uses(e.expression)]
+        same = [use for use in later if use.number.value == value]
+        if len(same) < 2:
+            continue
+        if any(given.holds(use) for use in same):
+            return True
+        if value in _CONSTANTS and not all(use.added for use in same):
             return True
     return False
 

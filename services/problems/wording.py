@@ -11,7 +11,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from services.problems.equations import numbers_in
+from services.problems.notation import numbers_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = "?"
 _MOST_WORDS = 18
+_MOST_WORDS_BEFORE = 30
 _MOST_WORDS_AFTER = 8
 _FEWEST_WORDS = 4
 """With fewer, the clause before says what is asked, however long it is."""
@@ -194,7 +195,7 @@ def _core(text: str, program: Program) -> str:
         first -= 1
     words = "".join(clauses[first : last + 1]).split()
     position = max(k for k, word in enumerate(words) if UNKNOWN in word)
-    kept = words[max(0, position - _MOST_WORDS) : position + 1 + _MOST_WORDS_AFTER]
+    kept = words[max(0, position - _MOST_WORDS_BEFORE) : position + 1 + _MOST_WORDS_AFTER]
     while kept and kept[-1].strip(",;:.").lower() in _DANGLING:
         kept.pop()
     return " ".join(kept).rstrip(" ,;:.")

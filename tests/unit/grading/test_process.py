@@ -114,7 +114,7 @@ async def test_an_endless_comparison_ends_at_its_limit_and_is_undecided() -> Non
         await grader.grade(*HARD[:1], truth=HARD[1])
         started = time.perf_counter()
         assert await grader.grade(ENDLESS[1], truth="5") is Verdict.UNDECIDED
-        assert time.perf_counter() - started < 1.5
+        assert time.perf_counter() - started < 3.0
 
 
 @pytest.mark.slow
@@ -145,7 +145,7 @@ async def test_the_event_loop_runs_on_while_a_comparison_hangs() -> None:
         while not hanging.done():
             started = time.perf_counter()
             await asyncio.sleep(0)
-            assert time.perf_counter() - started < 0.3
+            assert time.perf_counter() - started < 1.0
             turns += 1
         assert turns > 100
 

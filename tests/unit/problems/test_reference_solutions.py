@@ -4,7 +4,7 @@ import ast
 
 import pytest
 import reasoning_gym
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.vocabulary import StepKind
@@ -104,6 +104,24 @@ def test_percent_signs_are_read_as_the_author_meant_them() -> None:
     assert code_of(draft) == ["questions = 90 * 40 // 100", "print(questions)"]
 
 
+def test_a_percentage_of_a_percentage_is_a_percentage() -> None:
+    draft = converted("A 50% chance, twice?", "25", "The chance is 50% * 50% = 25%.")
+    assert code_of(draft) == ["percent = 50 * 50 // 100", "print(percent)"]
+
+
+def test_a_result_is_not_taken_for_a_percentage_of_the_question() -> None:
+    draft = converted(
+        "40% of 100 pupils swim. How many do not swim, and how many is that with the swimmers?",
+        "100",
+        "40 / 100 * 100 = 40 pupils swim.",
+        "That leaves 100 - 40 = 60 pupils.",
+        "Together these are 40 + 60 = 100 pupils.",
+    )
+    first, second, third = (line.split(" = ") for line in code_of(draft)[:3])
+    assert second[1] == f"100 - {first[0]}"
+    assert third[1] == f"{first[0]} + {second[0]}"
+
+
 def test_brackets_are_kept_where_they_matter() -> None:
     draft = converted(
         "3 dogs and 5 cats, 7 kg each, of 100 kg.",
@@ -157,11 +175,13 @@ def test_an_unsafe_solution_is_refused(question: str, answer: str, solution: str
     assert convert(question, answer, solution) is None, why
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.text(max_size=10), st.text(max_size=300))
 def test_no_text_raises(question: str, answer: str, solution: str) -> None:
     convert(question, answer, solution)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(2, 500), min_size=2, max_size=5),
     st.lists(st.sampled_from("+-*"), min_size=4, max_size=4),
