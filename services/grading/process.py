@@ -121,6 +121,7 @@ class ProcessGrader:
         asked = _Request(line, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
         self._arrived.set()
+        self._workers = [worker for worker in self._workers if not worker.done()]
         if len(self._workers) < min(self._processes, len(self._waiting) + len(self._workers)):
             self._workers.append(asyncio.create_task(self._work()))
         return await asked.verdict
