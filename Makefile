@@ -3,7 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test test-all check format clean
+# Every target sets up what it needs.
+.PHONY: install demo test test-slow check format clean
 
 install: $(STAMP)
 
@@ -21,8 +22,8 @@ demo: install
 test: install
 	@$(BIN)/python -m pytest $(ARGS)
 
-test-all: install
-	@$(BIN)/python -m pytest -m '' $(ARGS)
+test-slow: install
+	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 check: install
 	@$(BIN)/ruff check .

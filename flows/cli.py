@@ -136,4 +136,8 @@ def _print_next_commands() -> None:
 
 def main() -> None:
     """Entry point of the `stepforge` program."""
-    run_command(lambda: app(standalone_mode=False))
+    run_command(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -224,6 +224,8 @@ def query(
         rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
         json.dump(rows, sys.stdout, default=str, ensure_ascii=False)
         sys.stdout.write("\n")
+    elif not result.rows:
+        console.print("No rows.")
     else:
         table = Table(*(escape(column) for column in result.columns))
         for row in result.rows:

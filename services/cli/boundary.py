@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Console
 from rich.text import Text
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FAILED = 1
 INTERRUPTED = 130
-"""What a shell gives a command that Ctrl-C ended: 128 + SIGINT."""
+"""What Typer ends with after Ctrl-C: 128 + SIGINT, as shells do."""
 
 
 def run_command(command: Callable[[], None]) -> None:
@@ -28,20 +28,25 @@ def run_command(command: Callable[[], None]) -> None:
     try:
         command()
     except StepforgeError as error:
-        console.print(Text(f"Error: {error}", style="bold red"))
-        sys.exit(FAILED)
-    except KeyboardInterrupt:
-        console.print("\nStopped. What was committed is safe; the same command goes on from there.")
-        sys.exit(INTERRUPTED)
+        _fail(console, str(error))
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            console.print(
+                "\nStopped. What was committed is safe; run it again to go on from there."
+            )
+        raise
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         where = error.filename or "the home folder"
-        console.print(
-            Text(
-                f"Error: the disk is full ({where}). Free some space, or choose another home with "
-                "STEPFORGE_HOME, and run the command again; it goes on where it stopped.",
-                style="bold red",
-            )
+        _fail(
+            console,
+            f"the disk is full ({where}). Free some space, or choose another home with "
+            "STEPFORGE_HOME, and run the command again; it goes on where it stopped.",
         )
-        sys.exit(FAILED)
+
+
+def _fail(console: Console, sentence: str) -> NoReturn:
+    """One line, however narrow the terminal, so that it can be searched for and copied."""
+    console.print(Text(f"Error: {sentence}", style="bold red"), soft_wrap=True)
+    sys.exit(FAILED)

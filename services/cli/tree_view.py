@@ -13,6 +13,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from db.vocabulary import Outcome, StepKind, TerminalReason, Verdict
+from services.steps import STOPS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +79,9 @@ def _text(node: TreeNode, *, full: bool) -> str:
     text = visible(node.text)
     if full:
         return text
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("<end_of")]
+    for ending in STOPS:
+        text = text.replace(ending, "")
+    lines = [line for line in text.splitlines() if line.strip()]
     line = " | ".join(lines)
     return line if len(line) <= TEXT_CHARACTERS else line[:TEXT_CHARACTERS] + "..."
 

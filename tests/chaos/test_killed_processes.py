@@ -1,0 +1,82 @@
+"""Killed at any moment, a run completes: no search twice, none lost, no node without its parent."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e.conftest import PROFILE, CommandHome, home, scripted_url, sums
+
+__all__ = ["home", "scripted_url", "sums"]  # the fixtures of the end-to-end tests
+
+TREES = (
+    "SELECT p.question, r.number, n.node_no, n.parent_no, n.visit_count, n.value_sum, n.text"
+    " FROM nodes n JOIN searches s ON s.id = n.search_id JOIN problems p ON p.id = s.problem_id"
+    " JOIN rounds r ON r.id = s.round_id WHERE r.number = 1 ORDER BY 1, 2, 3"
+)
+DONE = "SELECT count(*) AS n FROM searches WHERE status = 'done'"
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come about"
+        time.sleep(0.05)
+
+
+def workers(home: CommandHome) -> list[psutil.Process]:
+    """The worker's main process and its children."""
+    with contextlib.suppress(OSError, ValueError, KeyError, psutil.NoSuchProcess):
+        import json
+
+        noted = json.loads((home.path / "run" / "worker-1.pid").read_text())
+        main = psutil.Process(noted["pid"])
+        return [main, *main.children(recursive=True)]
+    return []
+
+
+@pytest.mark.slow
+def test_a_run_whose_worker_is_killed_gives_the_trees_of_an_undisturbed_one(
+    home: CommandHome, sums: Path, tmp_path: Path
+) -> None:
+    evolve = ("evolve", "sums", "--profile", str(PROFILE), "--source", str(sums))
+    home.run(*evolve)
+    undisturbed = home.query(f"SELECT * FROM ({TREES}) AS t")
+    home.run("down")
+
+    disturbed = CommandHome(tmp_path / "disturbed", home.environment)
+    process = disturbed.start(*evolve)
+    for _ in range(3):
+        wait_until(lambda: len(workers(disturbed)) > 1, "a working worker")
+        for victim in workers(disturbed):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                victim.kill()
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    assert disturbed.query(f"SELECT * FROM ({TREES}) AS t") == undisturbed
+    assert "rules hold" in disturbed.run("db", "check")
+    disturbed.run("down")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_stopped_goes_on_where_it_was(
+    home: CommandHome, sums: Path, how: signal.Signals
+) -> None:
+    evolve = ("evolve", "sums", "--profile", str(PROFILE), "--source", str(sums))
+    process = home.start(*evolve)
+    wait_until(lambda: len(workers(home)) > 1, "a working worker")
+    os.kill(process.pid, how)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode in (130, -signal.SIGKILL), output
+    assert "Traceback" not in output
+    home.run(*evolve)
+    assert home.query(DONE) == [{"n": 24}]
+    assert "rules hold" in home.run("db", "check")

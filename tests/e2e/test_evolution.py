@@ -1,0 +1,39 @@
+"""The whole loop through the command line: two rounds, then everything that a user looks at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.e2e.conftest import PROFILE, CommandHome
+
+
+def test_two_rounds_run_and_can_be_looked_at(home: CommandHome, sums: Path) -> None:
+    evolve = ("evolve", "sums", "--profile", str(PROFILE), "--source", str(sums))
+    output = home.run(*evolve)
+    assert "round 2" in output
+    assert "policy pass@1 after" in output
+    (made,) = home.query(
+        "SELECT (SELECT count(*) FROM searches WHERE status = 'done') AS searches,"
+        " (SELECT count(*) FROM nodes) AS nodes,"
+        " (SELECT count(*) FROM preference_pairs) AS pairs,"
+        " (SELECT count(*) FROM checkpoints) AS checkpoints,"
+        " (SELECT count(*) FROM evaluations) AS evaluations,"
+        " (SELECT count(*) FROM nodes WHERE prior IS NOT NULL) AS with_prior"
+    )
+    assert made["searches"] == 24
+    assert made["checkpoints"] == 5
+    assert made["evaluations"] == 3
+    assert all(isinstance(count, int) and count > 0 for count in made.values())
+    assert "rules hold" in home.run("db", "check")
+    assert "correct" in home.run("trees", "show")
+    assert "chosen, Q" in home.run("pairs", "show")
+
+    again = home.run(*evolve)
+    assert "Going on with run sums" in again
+    assert home.query("SELECT count(*) AS n FROM nodes") == [{"n": made["nodes"]}]
+
+
+def test_a_query_cannot_write(home: CommandHome) -> None:
+    output = home.run("query", "DROP TABLE nodes", expect=1)
+    assert output.startswith("Error: ")
+    assert "Traceback" not in output
