@@ -22,8 +22,8 @@ class Limits:
     """What one step may use. A step that passes a limit ends within it plus half a second."""
 
     wall_seconds: float = 5.0
-    """Time that a step waits for a processor which others hold does not count, up to as much again;
-    a step that was kept waiting for longer than that is the sandbox's failure, not a time-out."""
+    """Time that a step waits for a processor which others hold does not count, up to three times as
+    much; a step that was kept waiting for longer is the sandbox's failure and not a time-out."""
     cpu_seconds: float = 5.0
     memory_bytes: int = 512 * 1024 * 1024
     output_bytes: int = 4096

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from services.sandbox.guest.protocol import (
     HEADER,
+    PATIENCE,
     Op,
     ProtocolError,
     Ready,
@@ -59,7 +60,7 @@ class GuestChannel:
     def __init__(self, transport: Transport, ready: Ready, settings: Settings) -> None:
         self.ready = ready
         self._transport = transport
-        self._patience = settings.wall_seconds + _ANSWER_SECONDS
+        self._patience = PATIENCE * settings.wall_seconds + _ANSWER_SECONDS
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._lost = ""

@@ -20,6 +20,9 @@ ROOT_STATE = 0
 MAX_CODE_BYTES = 128 * 1024
 """A longer step is refused: it must fit into one packet to the state that runs it."""
 
+PATIENCE = 4
+"""How many times its wall time a step may take where others keep it from the processor."""
+
 
 class ProtocolError(Exception):
     """A frame that is too long, is not JSON, or is not the message that was expected."""

@@ -1,0 +1,110 @@
+"""Keeps the states that wait to be forked: the root, from which all come, and those on the shelf.
+
+A waiting state is silent and idle. One that says something, hangs up or uses the processor has
+been broken by its own program and is ended; the root, which runs no program, is replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from . import processes
+from .protocol import ROOT_STATE, Settings
+from .run import receive
+from .shelf import Bounds, Shelf, State
+from .state import NO_FORK, become_first
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .run import Run
+
+_IDLE_CPU_SECONDS = 0.25
+"""What a state may use between a fork and the next sweep that finds it waiting."""
+
+
+class Keeper:
+    """The waiting states. `on_event` hears which one spoke, and whether it refused to fork."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        selector: selectors.BaseSelector,
+        on_event: Callable[[State, bool], None],
+    ) -> None:
+        self._selector = selector
+        self._on_event = on_event
+        self._shelf = Shelf(
+            Bounds(settings.session_states, settings.guest_states, settings.state_bytes)
+        )
+        self._root = self._fork_root()
+        self.warm_bytes_mapped = processes.mapped_bytes(self._root.pid)
+        self._warm_bytes_resident = processes.resident_bytes(self._root.pid)
+
+    def __len__(self) -> int:
+        return len(self._shelf) + 1
+
+    @property
+    def pids(self) -> set[int]:
+        return {self._root.pid, *(state.pid for state in self._shelf)}
+
+    def use(self, session: int, number: int) -> State | None:
+        """A state that is wanted, or None where it is not alive."""
+        return self._root if number == ROOT_STATE else self._shelf.use((session, number))
+
+    def keep(self, run: Run, *, cpu_seconds: float) -> None:
+        """The process of a step that was ok waits from now on; others may have to go for it."""
+        held = max(0, processes.resident_bytes(run.pid) - self._warm_bytes_resident)
+        key = (run.request.session, run.request.state)
+        state = State(key, run.pid, run.channel, bytes_held=held, cpu_seconds=cpu_seconds)
+        self._selector.modify(run.channel, selectors.EVENT_READ, partial(self._hear, state))
+        for displaced in self._shelf.put(state):
+            self.end(displaced)
+
+    def end(self, state: State) -> None:
+        """Kill a waiting state. The root is replaced at once."""
+        self._shelf.remove(state)
+        processes.kill(state.pid)
+        with suppress(KeyError, ValueError):
+            self._selector.unregister(state.channel)
+        state.channel.close()
+        if state is self._root:
+            self._root = self._fork_root()
+
+    def end_session(self, session: int) -> None:
+        for state in self._shelf.of_session(session):
+            self.end(state)
+
+    def sweep(self) -> None:
+        """End the states that compute instead of waiting."""
+        for state in self._shelf:
+            used = processes.cpu_seconds(state.pid)
+            if used - state.cpu_seconds > _IDLE_CPU_SECONDS and not state.forks_under_way:
+                self.end(state)
+            state.cpu_seconds = used
+
+    def _hear(self, state: State) -> None:
+        try:
+            packet, _ = receive(state.channel)
+        except OSError:
+            packet = b""
+        refused = packet == NO_FORK
+        self._on_event(state, refused)
+        if not refused:
+            self.end(state)
+
+    def _fork_root(self) -> State:
+        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        near.setblocking(False)
+        pid = os.fork()
+        if pid == 0:
+            become_first(far.fileno())
+        far.close()
+        root = State((0, ROOT_STATE), pid, near)
+        self._selector.register(near, selectors.EVENT_READ, partial(self._hear, root))
+        return root

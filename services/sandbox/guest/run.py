@@ -1,0 +1,134 @@
+"""One step in flight: its channel, its output, its deadlines, and how its end is told.
+
+A step is first a fork that has not said hello, then a process with a pid that runs code, and then
+over, in one of the ways that `Report` knows.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import struct
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from . import step
+from .state import FORK, MAX_PACKET_BYTES, TOKEN_BYTES
+
+if TYPE_CHECKING:
+    from .protocol import Request
+    from .shelf import State
+
+_FORK_SECONDS = 3.0
+_STATUS_SECONDS = 0.1
+"""How long a closed channel may wait for the news that its process has ended."""
+_CREDENTIALS = struct.Struct("3i")
+_OUTPUT_CHUNK = 1 << 16
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """A step in flight. Its process is known once it has said hello."""
+
+    request: Request
+    parent: State
+    channel: socket.socket
+    output: int
+    deadline: float
+    """On the monotonic clock, as all times here."""
+    token: bytes = field(default_factory=lambda: secrets.token_bytes(TOKEN_BYTES))
+    pid: int = 0
+    started: float = 0.0
+    next_look: float = 0.0
+    """When the processor time is to be looked at."""
+    hung_up: bool = False
+    printed: bytearray = field(default_factory=bytearray)
+    printed_more: bool = False
+
+    @classmethod
+    def begin(cls, request: Request, parent: State) -> Run:
+        """Ask a state to fork, and hand the fork its channel and the end of a pipe to print to.
+
+        Where the state does not read any more, the run has no one to say hello and meets its
+        deadline.
+        """
+        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        near.setblocking(False)
+        output, printing = os.pipe()
+        os.set_blocking(output, False)
+        with suppress(OSError):
+            socket.send_fds(parent.channel, [FORK], [far.fileno(), printing])
+        far.close()
+        os.close(printing)
+        parent.forks_under_way += 1
+        return cls(request, parent, near, output, time.monotonic() + _FORK_SECONDS)
+
+    def set_going(self, *, wall_seconds: float, cpu_seconds: float) -> None:
+        """Send the code to the process that said hello. Raises OSError where it is gone."""
+        code = self.request.code.encode("utf-8", "surrogatepass")
+        self.channel.send(self.token + code)
+        self.started = time.monotonic()
+        self.deadline = self.started + wall_seconds
+        self.next_look = self.started + cpu_seconds / 2
+
+    def hang_up(self) -> None:
+        """Note that the channel is closed: the process has ended, or only its channel has."""
+        self.hung_up = True
+        self.deadline = min(self.deadline, time.monotonic() + _STATUS_SECONDS)
+
+    def read_report(self, packet: bytes) -> step.Report | None:
+        """The report in a packet, or None where the packet is not this step's report."""
+        if not secrets.compare_digest(packet[:TOKEN_BYTES], self.token):
+            return None
+        return step.unpack(packet[TOKEN_BYTES:])
+
+    def read_output(self, limit: int) -> bool:
+        """Keep what fits and throw the rest away, so that a program never waits for its reader.
+
+        Says whether more may come.
+        """
+        try:
+            printed = os.read(self.output, _OUTPUT_CHUNK)
+        except BlockingIOError:
+            return True
+        room = limit - len(self.printed)
+        self.printed += printed[:room]
+        self.printed_more |= len(printed) > room
+        return bool(printed)
+
+
+def receive(channel: socket.socket) -> tuple[bytes, int]:
+    """A packet and the pid of its sender, by the kernel's word; an empty packet at the end."""
+    packet, extra, _, _ = channel.recvmsg(MAX_PACKET_BYTES, socket.CMSG_SPACE(_CREDENTIALS.size))
+    for level, kind, data in extra:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+            return packet, int(_CREDENTIALS.unpack(data)[0])
+    return packet, 0
+
+
+def died(status: int) -> step.Report:
+    """What it means that a step's process ended with a wait status and without a report."""
+    if not os.WIFSIGNALED(status):
+        return broken(f"The process exited with status {os.WEXITSTATUS(status)}.")
+    number = os.WTERMSIG(status)
+    if number == signal.SIGXCPU:
+        return timed_out("processor")
+    if number == signal.SIGKILL:
+        # The warden did not kill it and no program can: the kernel was short of memory.
+        message = "The kernel ended the process for want of memory."
+        return step.Report(step.OUT_OF_MEMORY, "", "MemoryError", message)
+    return broken(f"The process was killed by {signal.Signals(number).name}.")
+
+
+def timed_out(which: str) -> step.Report:
+    return step.Report(step.TIMED_OUT, exception_message=f"The step passed its {which} time.")
+
+
+def broken(message: str) -> step.Report:
+    """The program made its own process end, or unable to report."""
+    return step.Report(step.RAISED, "", "ProcessDied", message)
