@@ -98,7 +98,10 @@ async def _prepare(records: Iterable[ProblemRecord], *, skip_ungradable: bool) -
 
 
 def _counted(records: Iterable[ProblemRecord], bar: Bar) -> Iterator[ProblemRecord]:
-    for count, record in enumerate(records, start=1):
+    count = 0
+    for record in records:
+        count += 1
         if count % COUNT_EVERY == 0:
             bar.update(count)
         yield record
+    bar.update(count, total=count)

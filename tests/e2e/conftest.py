@@ -1,7 +1,7 @@
 """A home of its own for each test, and `stepforge` run in it as a user runs it.
 
-The policy and the PPM are the scripted arithmetic server behind the real HTTP API; everything else
-is the real thing: Postgres, broker, Celery worker, sandbox, grader, flows, training of a tiny model.
+The policy and the PPM are the scripted arithmetic server behind the real HTTP API; all else is the
+real thing: Postgres, broker, Celery worker, sandbox, grader, flows, training of a tiny model.
 """
 
 from __future__ import annotations
@@ -73,11 +73,12 @@ def sums(tmp_path: Path) -> Path:
     lines = []
     for number in range(30):
         left, right = 10 + number, 3 * number + 7
+        total = left + right
         problem = {
             "id": f"sum-{number}",
             "question": f"What is {left} + {right}?",
-            "answer": str(left + right),
-            "solution": f"The total is {left}+{right}=<<{left}+{right}={left + right}>>{left + right}.",
+            "answer": str(total),
+            "solution": f"The total is {left}+{right}=<<{left}+{right}={total}>>{total}.",
         }
         lines.append(json.dumps(problem))
     path = tmp_path / "sums.jsonl"
