@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     _T = TypeVar("_T")
 
 IMAGE = "stepforge-sandbox:latest"
+WORKER_LABEL = "stepforge.worker"
+"""Label of every container; its value says whose it is."""
 
 _GUEST = "/opt/stepforge/guest/__main__.py"
 _CALL_SECONDS = 60
@@ -47,6 +49,11 @@ _WORDS_BYTES = 4096
 _PART = struct.Struct(">BxxxI")
 """The engine's header before each piece of a container's output: which stream, how long."""
 _STANDARD_OUTPUT = 1
+
+
+def worker_name() -> str:
+    """This process, as the value of its containers' label."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 class DockerSandbox(GuestPool):
@@ -158,7 +165,7 @@ class DockerSandbox(GuestPool):
             working_dir="/",
             stdin_open=True,
             network_disabled=True,
-            labels={"stepforge": "sandbox"},
+            labels={WORKER_LABEL: worker_name()},
             host_config=host,
         )
         container = str(created["Id"])

@@ -28,8 +28,7 @@ from .warden import Warden
 def main() -> None:
     settings = decode(sys.argv[1], Settings)
     host = _take_standard_streams()
-    if settings.confine:
-        confine.isolate(str(Path(__file__).absolute().parent))
+    own_root = not settings.confine or confine.isolate(str(Path(__file__).absolute().parent))
     os.chdir("/")
     version = _warm_up()
     confine.drop_privileges(settings.user_id)
@@ -37,7 +36,7 @@ def main() -> None:
     os.environ.clear()
     gc.collect()
     gc.freeze()
-    enforced, missing = confine.facts()
+    enforced, missing = confine.facts(own_root=own_root)
     link = HostLink(*host)
     warden = Warden(settings, link)
     link.send(Ready(version, enforced, missing))

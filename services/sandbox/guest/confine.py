@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from . import linux, seccomp
+from . import landlock, linux, seccomp
 
 _NAMESPACES = (
     linux.CLONE_NEWPID
@@ -25,29 +25,31 @@ _NAMESPACES = (
 )
 _NEW_ROOT = "/tmp"  # noqa: S108 - a mount point that every system has, in our own mount namespace
 _SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/localtime")
+_PLACES = ("/", "/tmp", "/var/tmp", "/dev", "/dev/shm", "/dev/mqueue", "/run")  # noqa: S108
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 
-def isolate(guest: str) -> None:
+def isolate(guest: str) -> bool:
     """Move into new namespaces and a root that holds nothing but what Python needs, read-only.
 
     The process that returns is process 1 of its own tree where the kernel allows that; the one
     that called waits for it and ends as it ends. `guest` is the folder with the guest's source.
+    Says whether all of that succeeded.
     """
     user, group = os.getuid(), os.getgid()
-    if user == 0:
-        with suppress(OSError):
+    try:
+        if user == 0:
             linux.unshare(_NAMESPACES)
-            _become_first_process()
-            _take_own_root(guest)
-        return
-    with suppress(OSError):
-        linux.unshare(linux.CLONE_NEWUSER | _NAMESPACES)
-        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
+        else:
+            linux.unshare(linux.CLONE_NEWUSER | _NAMESPACES)
+            Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+            Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
+            Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
         _become_first_process()
         _take_own_root(guest)
+    except OSError:
+        return False
+    return True
 
 
 def drop_privileges(user_id: int) -> None:
@@ -68,15 +70,21 @@ def drop_privileges(user_id: int) -> None:
         # Nobody of the same user may look into its memory or take its descriptors.
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
     with suppress(OSError):
+        landlock.forbid_writing()
+    with suppress(OSError):
         seccomp.install(seccomp.GUEST)
 
 
-def facts() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What the process finds enforced on itself, and what not, in the words users are shown."""
+def facts(*, own_root: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the process finds enforced on itself, and what not, in the words users are shown.
+
+    `own_root` says whether the files in sight are those of a container or of our own root.
+    """
     status = _status()
     found = {
         "no network": _has_no_network(),
-        "nothing to write to": not any(os.access(place, os.W_OK) for place in _places()),
+        "nothing to write to": not any(_can_write(place) for place in _PLACES),
+        "no sight of the host's files": own_root,
         "own process tree": os.getpid() == 1,
         "unprivileged user": os.getuid() != 0 and os.geteuid() != 0,
         "no capabilities": int(status.get("CapEff", "1"), 16) == 0,
@@ -147,8 +155,15 @@ def _outermost(paths: set[str]) -> list[str]:
     return kept
 
 
-def _places() -> set[str]:
-    return {"/", "/tmp", "/var/tmp", "/dev", "/dev/shm", "/dev/mqueue", "/run"}  # noqa: S108
+def _can_write(folder: str) -> bool:
+    """Whether a file can be made there; asking for permission would not see every wall."""
+    probe = Path(folder, f".stepforge-{os.getpid()}")
+    try:
+        probe.touch(exist_ok=False)
+    except OSError:
+        return False
+    probe.unlink()
+    return True
 
 
 def _has_no_network() -> bool:

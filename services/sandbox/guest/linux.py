@@ -41,6 +41,8 @@ _MOUNT_ATTR_RDONLY = 0x1
 _MOUNT_ATTR_NOSUID = 0x2
 _CAPABILITY_VERSION_3 = 0x20080522
 _CAPABILITIES = 64
+_LANDLOCK_VERSION = 1
+_LANDLOCK_PATH = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 # Calls through a PyDLL keep the interpreter lock, as a fork of the interpreter must.
@@ -77,24 +79,35 @@ def mount(source: str, target: str, kind: str, flags: int, options: str = "") ->
 def make_read_only(target: str) -> None:
     """Make a mount and all below it read-only and without set-user-id. Needs Linux 5.12."""
     wanted = _MountAttributes(attr_set=_MOUNT_ATTR_RDONLY | _MOUNT_ATTR_NOSUID)
-    _check(
-        _libc.syscall(
-            ctypes.c_long(number("mount_setattr")),
-            ctypes.c_long(_AT_FDCWD),
-            os.fsencode(target),
-            ctypes.c_long(_AT_RECURSIVE),
-            ctypes.byref(wanted),
-            ctypes.c_size_t(ctypes.sizeof(wanted)),
-        )
-    )
+    where = os.fsencode(target)
+    size = ctypes.sizeof(wanted)
+    _call("mount_setattr", _AT_FDCWD, where, _AT_RECURSIVE, ctypes.addressof(wanted), size)
 
 
 def enter_root(directory: str) -> None:
     """Make a mount point the root of the file system; what was the root is gone from sight."""
     os.chdir(directory)
-    _check(_libc.syscall(ctypes.c_long(number("pivot_root")), b".", b"."))
+    _call("pivot_root", b".", b".")
     _check(_libc.umount2(b".", MNT_DETACH))
     os.chdir("/")
+
+
+def landlock_version() -> int:
+    """The version of the kernel's Landlock. Raises OSError where it has none."""
+    return _call("landlock_create_ruleset", 0, 0, _LANDLOCK_VERSION)
+
+
+def landlock_create(attributes: bytes) -> int:
+    """A descriptor of a new, empty set of rules."""
+    return _call("landlock_create_ruleset", attributes, len(attributes), 0)
+
+
+def landlock_add_path(rules: int, rule: bytes) -> None:
+    _call("landlock_add_rule", rules, _LANDLOCK_PATH, rule, 0)
+
+
+def landlock_enforce(rules: int) -> None:
+    _call("landlock_restrict_self", rules, 0)
 
 
 def drop_capabilities() -> None:
@@ -124,6 +137,14 @@ def fork_sibling() -> int:
     if pid < 0:
         raise OSError(code, _error_text(code))
     return pid
+
+
+def _call(name: str, *arguments: int | bytes) -> int:
+    """A system call that libc has no function for."""
+    words = (part if isinstance(part, bytes) else ctypes.c_long(part) for part in arguments)
+    result: int = _libc.syscall(ctypes.c_long(number(name)), *words)
+    _check(result)
+    return result
 
 
 def _check(result: int) -> None:
