@@ -44,7 +44,7 @@ def rounded(columns: int) -> int:
 
 
 class KvColumns:
-    """Preallocated buffers that grow by doubling and are written in place.
+    """Preallocated buffers that grow by doubling, while the limit lets them, written in place.
 
     `keys` is [layers, slots, heads, head_size, columns] and `values`
     [layers, slots, heads, columns, head_size]: with keys stored transposed, both products of the
@@ -67,8 +67,7 @@ class KvColumns:
 
     def fits(self, *, slots: int, columns: int) -> bool:
         """Whether so many slots, so wide, stay within the limit."""
-        width = max(self.columns, rounded(columns))
-        return max(self.slots, slots) * width * self.shape.column_bytes <= self.limit_bytes
+        return self._allowed(max(self.slots, slots), max(self.columns, rounded(columns)))
 
     def reset(self, *, slots: int, columns: int) -> None:
         """Forget everything and allocate just this much."""
@@ -80,9 +79,12 @@ class KvColumns:
             return
         keys, values, owner = self.keys, self.values, self.owner
         old_slots, old_columns = owner.shape
-        new_slots = old_slots if slots <= old_slots else max(slots, 2 * old_slots)
-        new_columns = old_columns if columns <= old_columns else max(columns, 2 * old_columns)
-        self._allocate(slots=new_slots, columns=rounded(new_columns))
+        new_slots, new_columns = max(slots, old_slots), max(rounded(columns), old_columns)
+        if slots > old_slots and self._allowed(max(slots, 2 * old_slots), new_columns):
+            new_slots = max(slots, 2 * old_slots)
+        if columns > old_columns and self._allowed(new_slots, max(new_columns, 2 * old_columns)):
+            new_columns = max(new_columns, 2 * old_columns)
+        self._allocate(slots=new_slots, columns=new_columns)
         self.keys[:, :old_slots, :, :, :old_columns] = keys
         self.values[:, :old_slots, :, :old_columns] = values
         self.owner[:old_slots, :old_columns] = owner
@@ -96,6 +98,9 @@ class KvColumns:
     def clear(self, slot: int) -> None:
         """Mark every column of a slot free."""
         self.owner[slot] = NOBODY
+
+    def _allowed(self, slots: int, columns: int) -> bool:
+        return slots * columns * self.shape.column_bytes <= self.limit_bytes
 
     def _allocate(self, *, slots: int, columns: int) -> None:
         # Zeros, not garbage: a column that nobody sees has weight zero, and zero times NaN is NaN.

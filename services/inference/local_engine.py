@@ -45,10 +45,19 @@ class EngineLimits:
     """Candidates and scored texts in a batch; one request with more still runs, alone."""
     prompt_tokens: int = 512
     """New prompt tokens in one step."""
-    flight_bytes: int = 3 << 30
+    flight_bytes: int = 2 << 30
     """Keys and values of prompts in flight."""
     prefix_bytes: int = 1 << 30
     """Keys and values kept for later prompts."""
+
+    @classmethod
+    def for_memory(cls, memory: int) -> EngineLimits:
+        """Limits for a machine with so many bytes: two models use a quarter of it at most."""
+        largest = cls()
+        return cls(
+            flight_bytes=min(largest.flight_bytes, memory // 12),
+            prefix_bytes=min(largest.prefix_bytes, memory // 24),
+        )
 
 
 @dataclass(slots=True, eq=False)

@@ -45,7 +45,7 @@ class ModelHost:
         """`threads` is the number of processor threads of torch; 0 takes the physical cores."""
         self._threads = threads or physical_cores()
         self._held = held
-        self._limits = limits or EngineLimits()
+        self._limits = limits or EngineLimits.for_memory(psutil.virtual_memory().total)
         self._inbox: SimpleQueue[Request | None] = SimpleQueue()
         self._waiting: deque[Request] = deque()
         self._engines: OrderedDict[Path, LocalEngine] = OrderedDict()
@@ -111,9 +111,13 @@ class ModelHost:
             self._waiting.popleft()
             if job.future.cancelled():
                 continue
+            # A boundary like `_step`: a folder that cannot be loaded must not end the thread.
             try:
                 self._engine(folder).submit(job)
             except (ModelError, RequestRefused) as error:
+                _fail(job, error)
+            except Exception as error:
+                log.exception("model %s cannot take a request", folder)
                 _fail(job, error)
 
     def _make_room(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import safetensors
 import torch
 import transformers
 
@@ -119,7 +120,10 @@ def load_model(
         }[head]
         module = loader.from_pretrained(folder, dtype=dtype, attn_implementation=IMPLEMENTATION)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except (
+        *(OSError, ValueError, KeyError, RuntimeError, ImportError),
+        safetensors.SafetensorError,
+    ) as error:
         raise ModelError(f"The model in {folder} cannot be loaded: {error} {REMEDY}") from error
     if getattr(tokenizer, "backend_tokenizer", None) is None:
         raise ModelError(f"The model in {folder} has no tokenizer.json. {REMEDY}")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 import time
 from pathlib import Path
@@ -19,7 +20,6 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from services.errors import EngineUnavailable
-from services.inference.local_host import ModelHost
 from services.inference.local_jobs import (
     GenerationJob,
     GenerationOptions,
@@ -44,7 +44,16 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from services.inference.local_host import ModelHost
     from services.inference.local_jobs import Generation
+
+
+SPINS = "5000"
+"""How often a waiting thread of OpenMP looks before it sleeps: some 0.1 ms.
+
+The default is a hundred times that. It costs nothing on an idle machine, but where sandboxes and
+workers want the same cores, threads then spend most of their time waiting for each other awake.
+"""
 
 
 def make_app(host: ModelHost) -> web.Application:
@@ -141,6 +150,10 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=0, help="0 takes the physical cores")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+    # Here and not above: OpenMP reads its settings once, when torch is imported.
+    from services.inference.local_host import ModelHost
+
     host = ModelHost(threads=options.threads)
     host.start()
     try:

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """A tiny model is slower on several threads, and far slower on a busy machine."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def policy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_policy(tmp_path_factory.mktemp("models") / "policy")

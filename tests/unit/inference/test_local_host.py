@@ -72,6 +72,18 @@ def test_a_folder_with_a_broken_model_is_explained(tmp_path: Path) -> None:
         ask(host, tmp_path).future.result(SECONDS)
 
 
+def test_a_folder_with_damaged_weights_is_explained_and_the_others_go_on(
+    policy_folder: Path, tmp_path: Path
+) -> None:
+    damaged = save_tiny_policy(tmp_path / "damaged")
+    (damaged / "model.safetensors").write_bytes(b"not weights")
+    with running_host() as host:
+        lost, good = ask(host, damaged), ask(host, policy_folder)
+        with pytest.raises(ModelError, match=f"{damaged} cannot be loaded"):
+            lost.future.result(SECONDS)
+        assert good.future.result(SECONDS).completions
+
+
 def test_a_request_of_the_wrong_kind_is_refused(ppm_folder: Path) -> None:
     with running_host() as host, pytest.raises(RequestRefused, match="scores texts"):
         ask(host, ppm_folder).future.result(SECONDS)
