@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from services.config import SftProfile
     from services.reporting import Bar
     from services.stages import RunContext
+    from services.training.preferences import PreferenceExample
     from services.training.progress import TrainingProgress
 
 
@@ -100,8 +101,8 @@ def train_ppm_stage(context: RunContext, round_number: int) -> None:
         dataset_id=dataset.id,
         content_hash=report.content_hash,
         metrics={
-            "pairs": len(training),
-            "held_out_pairs": len(held_out),
+            "pairs": report.pairs,
+            "held_out_pairs": report.held_out_pairs,
             "pair_accuracy_before": report.accuracy_before,
             "pair_accuracy": report.accuracy_after,
             "final_loss": report.final_loss,
@@ -129,8 +130,15 @@ def split_by_problem(
     )
 
 
-def _preference(item: DatasetItemRecord) -> object:
-    raise NotImplementedError
+def _preference(item: DatasetItemRecord) -> PreferenceExample:
+    from services.training.preferences import PreferenceExample
+
+    assert item.rejected is not None, "items of a preference version are pairs"
+    return PreferenceExample(
+        group=item.group_key,
+        chosen=item.prompt + item.chosen,
+        rejected=item.prompt + item.rejected,
+    )
 
 
 def _sft_profile(context: RunContext, round_number: int) -> SftProfile:
