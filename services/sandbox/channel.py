@@ -12,6 +12,7 @@ import itertools
 from contextlib import suppress
 from typing import Protocol
 
+from db.vocabulary import Outcome
 from services.sandbox.guest.protocol import (
     HEADER,
     PATIENCE,
@@ -130,6 +131,8 @@ class GuestChannel:
         try:
             while True:
                 reply = decode(await _read_frame(self._transport.reader), Reply)
+                if reply.outcome and reply.outcome not in set(Outcome):
+                    raise ProtocolError(f"There is no outcome {reply.outcome[:40]!r}.")
                 answer = self._waiting.get(reply.id)
                 if answer is not None and not answer.done():
                     answer.set_result(reply)

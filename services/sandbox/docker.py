@@ -81,6 +81,14 @@ class DockerSandbox(GuestPool):
             allow_unisolated=allow_unisolated,
         )
 
+    async def is_available(self) -> bool:
+        """Whether an engine answers and has the image."""
+        try:
+            await self._call(self._find_image)
+        except SandboxUnavailable:
+            return False
+        return True
+
     async def start(self) -> None:
         """See `SandboxProvider.start`."""
         self._digest = await self._call(self._find_image)

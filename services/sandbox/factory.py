@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from services.config import SandboxChoice
-from services.errors import SandboxUnavailable
 from services.sandbox.local import LocalSandbox
 
 if TYPE_CHECKING:
@@ -23,11 +22,11 @@ async def open_provider(
 ) -> SandboxProvider:
     """A started provider; the caller closes it.
 
-    `AUTO` takes Docker where an engine answers and has the image, else the local one. `guests` is
-    the number of guests, one for each core where it is None.
+    `AUTO` takes Docker where an engine answers and has the image, else the local provider.
+    `guests` is the number of guests, one for each core where it is None.
 
     Raises:
-        SandboxUnavailable: the provider that was asked for, or the last one tried, cannot start.
+        SandboxUnavailable: the provider cannot start; says what to do.
     """
     if choice is not SandboxChoice.LOCAL:
         # Only here, so that a machine without Docker does not pay for its client.
@@ -40,13 +39,10 @@ async def open_provider(
             guests=guests,
             allow_unisolated=allow_unisolated,
         )
-        try:
+        if choice is SandboxChoice.DOCKER or await containers.is_available():
             await containers.start()
             return containers
-        except SandboxUnavailable:
-            await containers.close()
-            if choice is SandboxChoice.DOCKER:
-                raise
+        await containers.close()
     local = LocalSandbox(limits=limits, guests=guests, allow_unisolated=allow_unisolated)
     await local.start()
     return local

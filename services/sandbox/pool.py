@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from services.errors import SandboxUnavailable
 from services.sandbox.base import Isolation, Limits
 from services.sandbox.channel import GuestChannel, GuestLost, Transport
-from services.sandbox.guest.protocol import Op, Ready, Reply, Settings
+from services.sandbox.guest.protocol import Op, Ready, Reply, Settings, Status
 from services.sandbox.session import GuestSession
 
 SESSION_STATES = 64
@@ -65,6 +65,8 @@ class GuestSlot:
         candidates: tuple[int, ...] = (),
     ) -> Reply:
         """See `Guest.request`."""
+        if op is Op.CLOSE and (self._channel is None or not self._channel.alive):
+            return Reply(0, Status.DONE)  # The states ended with their guest.
         if op is not Op.RUN:
             channel = await self._living()
             return await channel.request(op, session=session, candidates=candidates)

@@ -22,6 +22,7 @@ from pathlib import Path
 from . import confine
 from .host import HostLink
 from .protocol import Ready, Settings, decode
+from .state import MAX_FILES
 from .warden import Warden
 
 
@@ -33,6 +34,9 @@ def main() -> None:
     version = _warm_up()
     confine.drop_privileges(settings.user_id)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # The warden holds a channel for every state.
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most_files, MAX_FILES), most_files))
     os.environ.clear()
     gc.collect()
     gc.freeze()

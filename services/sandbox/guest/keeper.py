@@ -44,7 +44,7 @@ class Keeper:
         )
         self._root = self._fork_root()
         self.warm_bytes_mapped = processes.mapped_bytes(self._root.pid)
-        self._warm_bytes_resident = processes.resident_bytes(self._root.pid)
+        self._warm_bytes_held = processes.anonymous_bytes(self._root.pid)
 
     def __len__(self) -> int:
         return len(self._shelf) + 1
@@ -59,7 +59,7 @@ class Keeper:
 
     def keep(self, run: Run, *, cpu_seconds: float) -> None:
         """The process of a step that was ok waits from now on; others may have to go for it."""
-        held = max(0, processes.resident_bytes(run.pid) - self._warm_bytes_resident)
+        held = max(0, processes.anonymous_bytes(run.pid) - self._warm_bytes_held)
         key = (run.request.session, run.request.state)
         state = State(key, run.pid, run.channel, bytes_held=held, cpu_seconds=cpu_seconds)
         self._selector.modify(run.channel, selectors.EVENT_READ, partial(self._hear, state))

@@ -89,14 +89,16 @@ def starved_seconds(pid: int) -> float:
     return waited / 1e9 if alone else 0.0
 
 
-def resident_bytes(pid: int) -> int:
-    """Memory of a process that is in use, shared pages included; 0 where it is gone."""
-    return _statm(pid, 1)
+def anonymous_bytes(pid: int) -> int:
+    """Memory of a process that no file backs, what it shares with its parent included."""
+    _, resident, shared = _memory(pid)
+    return resident - shared
 
 
 def mapped_bytes(pid: int) -> int:
-    """Address space of a process; 0 where it is gone."""
-    return _statm(pid, 0)
+    """Address space of a process."""
+    mapped, _, _ = _memory(pid)
+    return mapped
 
 
 def has_children(pid: int) -> bool:
@@ -157,9 +159,11 @@ def _living_parents() -> dict[int, int]:
     return parents
 
 
-def _statm(pid: int, field: int) -> int:
+def _memory(pid: int) -> tuple[int, int, int]:
+    """Bytes that a process has mapped, has in use, and of these from files; 0 if it is gone."""
     try:
         with open(f"/proc/{pid}/statm", "rb") as file:
-            return int(file.read().split()[field]) * _PAGE_BYTES
+            mapped, resident, shared = file.read().split()[:3]
     except OSError:
-        return 0
+        return 0, 0, 0
+    return int(mapped) * _PAGE_BYTES, int(resident) * _PAGE_BYTES, int(shared) * _PAGE_BYTES

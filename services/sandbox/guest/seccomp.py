@@ -11,7 +11,7 @@ import errno
 import struct
 from dataclasses import dataclass
 
-from .linux import PR_SET_SECCOMP, prctl
+from .linux import PR_SET_DUMPABLE, PR_SET_SECCOMP, prctl
 from .syscalls import AUDIT_ARCH, machine, number
 
 _ALLOW = 0x7FFF0000
@@ -85,10 +85,11 @@ PROGRAM: tuple[Rule, ...] = (
         ),
     ),
     Rule("prlimit64", argument=2, any_bit=_ALL_BITS),
+    Rule("prctl", argument=0, equal=(PR_SET_DUMPABLE,)),
     Rule("fcntl", argument=1, equal=_NOTIFY_OTHERS),
     Rule("ioctl", argument=1, equal=_OWN_TERMINAL),
 )
-"""Signals, limits, priorities, and running anything but Python."""
+"""Signals, limits, priorities, sight of its memory, and running anything but Python."""
 
 
 def install(rules: tuple[Rule, ...]) -> None:

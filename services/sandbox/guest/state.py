@@ -32,6 +32,8 @@ CHANNEL = 3
 HELLO, FORK, NO_FORK = b"hello", b"fork", b"no fork"
 TOKEN_BYTES = 16
 MAX_PACKET_BYTES = 160 * 1024
+MAX_FILES = 4096
+"""Descriptors that the warden may have open."""
 
 _DESCRIPTORS = struct.Struct("ii")
 _OPEN_FILES = 64
@@ -50,7 +52,7 @@ _run, _pack = step.run, step.pack
 def become_first(channel: int) -> NoReturn:
     """Make this fork of the warden the root state: an interpreter with no names of its own."""
     _dup2(channel, CHANNEL, inheritable=False)
-    _closerange(CHANNEL + 1, 4096)
+    _closerange(CHANNEL + 1, MAX_FILES)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         _dup2(null, standard)
@@ -60,10 +62,14 @@ def become_first(channel: int) -> NoReturn:
     _prefer_for_killing()
     _limit_files()
     _install_filter()
-    _live(_fresh_namespace())
+    output = _redirect_streams()
+    # What goes wrong here is no text for the step's output; the warden sees the process end.
+    with suppress(BaseException):
+        _live(_fresh_namespace(), output)
+    _exit(1)
 
 
-def _live(namespace: dict[str, object]) -> NoReturn:
+def _live(namespace: dict[str, object], output: io.TextIOWrapper) -> NoReturn:
     """Serve the warden, in this process as the parent state and in each fork as the child."""
     channel = _socket.socket(fileno=CHANNEL)
     while True:
@@ -80,7 +86,8 @@ def _live(namespace: dict[str, object]) -> NoReturn:
         _adopt(*descriptors)
         channel.send(HELLO)
         packet = channel.recv(MAX_PACKET_BYTES)
-        if not _take_step(channel, packet, namespace):
+        token, code = packet[:TOKEN_BYTES], packet[TOKEN_BYTES:].decode("utf-8", "surrogatepass")
+        if not _take_step(channel, token, code, namespace, output):
             _exit(0)
 
 
@@ -104,9 +111,14 @@ def _adopt(new_channel: int, output: int) -> None:
     _prctl(linux.PR_SET_PDEATHSIG, _signal.SIGKILL)
 
 
-def _take_step(channel: _socket.socket, packet: bytes, namespace: dict[str, object]) -> bool:
+def _take_step(
+    channel: _socket.socket,
+    token: bytes,
+    code: str,
+    namespace: dict[str, object],
+    output: io.TextIOWrapper,
+) -> bool:
     """Run the step and report it. Says whether this process may live on as a state."""
-    token, code = packet[:TOKEN_BYTES], packet[TOKEN_BYTES:].decode("utf-8", "surrogatepass")
     out_of_memory = token + _pack(step.Report(step.OUT_OF_MEMORY, "", "MemoryError"))
     process = _getpid()
     _set_handler(_SIGCHLD, _SIG_DFL)
@@ -114,19 +126,20 @@ def _take_step(channel: _socket.socket, packet: bytes, namespace: dict[str, obje
         report = _run(code, namespace)
         if _getpid() != process:
             _exit(0)  # A fork that the program made and that ran to the end of the step.
-        _flush()
-        old_self = _settle() if report.outcome == step.OK else -1
+        _flush(output)
+        old_self = -1
+        if report.outcome == step.OK:
+            try:
+                old_self = _settle()
+            except OSError as error:
+                # As many threads are left as there may be processes: no fork can carry it on.
+                report = step.Report(step.RAISED, "", "BlockingIOError", str(error))
         channel.send(token + _pack(report))
         if old_self >= 0:
             _close(old_self)
         return report.outcome == step.OK
     except MemoryError:
         channel.send(out_of_memory)
-        return False
-    except OSError as error:
-        # As many threads are left as the step may have processes, and none can carry it on.
-        refused = step.Report(step.RAISED, "", "BlockingIOError", str(error))
-        channel.send(token + _pack(refused))
         return False
 
 
@@ -155,20 +168,25 @@ def _settle() -> int:
     return held
 
 
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
+def _flush(output: io.TextIOWrapper) -> None:
+    for stream in (sys.stdout, sys.stderr, output):
         # The program may have closed it, or replaced it by anything at all.
         with suppress(BaseException):
             stream.flush()
 
 
-def _fresh_namespace() -> dict[str, object]:
-    """The names of a new `__main__`, with streams that go wherever descriptor 1 then leads."""
+def _redirect_streams() -> io.TextIOWrapper:
+    """Python's streams go wherever descriptor 1 leads when they are flushed."""
     output = io.TextIOWrapper(
         io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8", errors="replace"
     )
     sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = output  # type: ignore[misc]
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
+    return output
+
+
+def _fresh_namespace() -> dict[str, object]:
+    """The names of a new `__main__`; the guest's own modules are no longer to be found."""
     sys.argv = [""]
     main = types.ModuleType("__main__")
     package = (__package__ or "").split(".")[0]

@@ -18,7 +18,8 @@ __builtins__ = dict(vars(builtins))  # type: ignore[assignment]
 OK, RAISED, TIMED_OUT, OUT_OF_MEMORY = "ok", "raised", "timed_out", "out_of_memory"
 
 _MESSAGE_CHARACTERS = 1000
-_VALUE_CHARACTERS = 65536
+_VALUE_CHARACTERS = 32768
+"""A report must fit into one packet, whatever its characters are."""
 _LENGTH = struct.Struct(">I")
 _Module, _Expr, _Expression = ast.Module, ast.Expr, ast.Expression
 _ONLY_AST = ast.PyCF_ONLY_AST

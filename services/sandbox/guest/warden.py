@@ -147,15 +147,17 @@ class Warden:
             return
         # A process that shed its threads reports as its own fork.
         changed, run.pid = sender != run.pid, sender
-        if report.outcome != step.OK:
-            self._finish(run, report)
-            return
-        if changed or processes.has_children(run.pid):
-            self._kill_strays()
-        self._limiter.release(run.pid)
-        self._put_away(run, keep_channel=True)
+        left_something = changed or processes.has_children(run.pid)
         used = processes.cpu_seconds(run.pid)
-        self._keeper.keep(run, cpu_seconds=used)
+        if report.outcome == step.OK:
+            self._limiter.release(run.pid)
+            self._put_away(run, keep_channel=True)
+            self._keeper.keep(run, cpu_seconds=used)
+        else:
+            self._put_away(run, keep_channel=False)
+            processes.kill(run.pid)
+        if left_something:
+            self._kill_strays()
         self._answer(run, report, used)
 
     def _on_output(self, run: Run) -> None:

@@ -10,8 +10,8 @@ from services.sandbox.fake import FakeSandbox
 from services.sandbox.local import LocalSandbox
 
 LIMITS = Limits(
-    wall_seconds=1.0,
-    cpu_seconds=1.0,
+    wall_seconds=0.6,
+    cpu_seconds=0.6,
     memory_bytes=256 * 1024 * 1024,
     output_bytes=2000,
     processes=8,

@@ -106,6 +106,18 @@ async def test_a_closed_provider_executes_nothing() -> None:
     await provider.close()
 
 
+async def test_a_step_that_computes_too_long_ends_before_its_wall_time() -> None:
+    limits = Limits(wall_seconds=20.0, cpu_seconds=0.3)
+    async with LocalSandbox(limits=limits, guests=1) as provider:
+        session = await provider.open_session()
+        _, execution = await session.execute("while True: pass", parent=ROOT_STATE)
+        assert execution.outcome is Outcome.TIMED_OUT
+        assert "processor" in execution.exception_message
+        assert 0.3 <= execution.cpu_seconds < 0.8
+        _, execution = await session.execute("import time; time.sleep(0.5)", parent=ROOT_STATE)
+        assert execution.outcome is Outcome.OK
+
+
 async def test_sessions_are_spread_over_guests() -> None:
     async with LocalSandbox(guests=2) as provider:
         sessions = [await provider.open_session() for _ in range(2)]
