@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from services.training.hardware import Hardware
+
 STORED = torch.bfloat16
 """What a checkpoint's weights are stored as, and what the engines serve."""
 
@@ -42,15 +44,18 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_policy(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
-    """The causal language model of a folder."""
+def load_policy(folder: Path, hardware: Hardware, *, longest: int) -> PreTrainedModel:
+    """The causal language model of a folder, for texts of at most `longest` tokens."""
     return AutoModelForCausalLM.from_pretrained(
-        require_model(folder), dtype=dtype, local_files_only=True
+        require_model(folder),
+        dtype=hardware.weights,
+        attn_implementation=hardware.attention(longest),
+        local_files_only=True,
     )
 
 
 def load_ppm(
-    folder: Path, dtype: torch.dtype, tokenizer: PreTrainedTokenizerBase
+    folder: Path, tokenizer: PreTrainedTokenizerBase, hardware: Hardware, *, longest: int
 ) -> PreTrainedModel:
     """A scorer with the trunk of a folder's model; its head, unless the folder has one, is new.
 
@@ -59,7 +64,8 @@ def load_ppm(
     model, loading = AutoModelForSequenceClassification.from_pretrained(
         require_model(folder),
         num_labels=1,
-        dtype=dtype,
+        dtype=hardware.weights,
+        attn_implementation=hardware.attention(longest),
         local_files_only=True,
         output_loading_info=True,
     )

@@ -17,6 +17,7 @@ from services.errors import DatasetEmpty
 from services.training.checkpoints import content_hash, publishing, require_model, weight_bytes
 from services.training.hardware import detect_hardware
 from services.training.losses import pair_accuracy, pair_loss
+from services.training.memory import keeping_freed_memory
 from services.training.models import freeze_lower_layers, load_ppm, load_tokenizer, save_model
 from services.training.preferences import PreferenceExample, collate, steps_of
 from services.training.progress import PpmReport
@@ -81,9 +82,10 @@ def train_ppm(
         unseen = steps_of(tokenizer, held_out, max_length=settings.max_length)
         callback = ProgressCallback(progress)
         trainer = _trainer(start, tokenizer, steps, draft, settings, seed, callback)
-        before = _accuracy(trainer, unseen)
-        trainer.train()
-        after = _accuracy(trainer, unseen)
+        with keeping_freed_memory():
+            before = _accuracy(trainer, unseen)
+            trainer.train()
+            after = _accuracy(trainer, unseen)
         save_model(trainer.model, tokenizer, draft)
     return PpmReport(
         path=out,
@@ -111,7 +113,8 @@ def _trainer(
 ) -> _PpmTrainer:
     hardware = detect_hardware()
     set_seed(seed)
-    model = load_ppm(start, hardware.weights, tokenizer)
+    longest = max(len(text) for step in steps for text in step.texts)
+    model = load_ppm(start, tokenizer, hardware, longest=longest)
     freeze_lower_layers(model, settings.frozen_layers)
     largest = max(sum(len(text) for text in step.texts) for step in steps)
     arguments = training_arguments(

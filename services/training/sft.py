@@ -19,6 +19,7 @@ from services.training.checkpoints import content_hash, publishing, require_mode
 from services.training.encoding import encode_solution
 from services.training.hardware import detect_hardware
 from services.training.losses import labelled_positions, token_loss
+from services.training.memory import keeping_freed_memory
 from services.training.models import freeze_lower_layers, load_policy, load_tokenizer, save_model
 from services.training.progress import TrainingReport
 from services.training.quiet import quiet_libraries
@@ -82,7 +83,8 @@ def train_policy(
         encoded = _encode(tokenizer, examples, settings.max_length)
         callback = ProgressCallback(progress)
         trainer = _trainer(start, tokenizer, encoded, draft, settings, seed, callback)
-        trainer.train()
+        with keeping_freed_memory():
+            trainer.train()
         save_model(trainer.model, tokenizer, draft)
     return TrainingReport(
         path=out,
@@ -122,9 +124,9 @@ def _trainer(
 ) -> _PolicyTrainer:
     hardware = detect_hardware()
     set_seed(seed)
-    model = load_policy(start, hardware.weights)
-    freeze_lower_layers(model, settings.frozen_layers)
     longest = max(len(x.input_ids) for x in encoded)
+    model = load_policy(start, hardware, longest=longest)
+    freeze_lower_layers(model, settings.frozen_layers)
     arguments = training_arguments(
         SFTConfig,
         hardware=hardware,

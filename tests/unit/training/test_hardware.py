@@ -25,3 +25,8 @@ def test_masters_are_kept_for_half_weights_alone() -> None:
     found = detect_hardware()
     assert found.keeps_masters == (found.weights is torch.bfloat16)
     assert not (found.autocast and found.keeps_masters)
+
+
+def test_long_texts_on_a_processor_get_the_attention_that_needs_no_memory() -> None:
+    assert HARDWARE.attention(300) == "eager"
+    assert HARDWARE.attention(4096) == "sdpa"
