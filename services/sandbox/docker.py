@@ -91,7 +91,11 @@ class DockerSandbox(GuestPool):
 
     async def start(self) -> None:
         """See `SandboxProvider.start`."""
-        self._digest = await self._call(self._find_image)
+        try:
+            self._digest = await self._call(self._find_image)
+        except BaseException:
+            await self.close()
+            raise
         await super().start()
 
     async def close(self) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from services.errors import SandboxUnavailable
 from services.sandbox.base import Isolation, Limits
@@ -67,12 +68,16 @@ class GuestSlot:
         """See `Guest.request`."""
         if op is Op.CLOSE and (self._channel is None or not self._channel.alive):
             return Reply(0, Status.DONE)  # The states ended with their guest.
-        if op is not Op.RUN:
-            channel = await self._living()
-            return await channel.request(op, session=session, candidates=candidates)
+        channel = await self._living()
+        return await channel.request(
+            op, session=session, state=state, parent=parent, code=code, candidates=candidates
+        )
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """See `Guest.turn`."""
         async with self._turn:
-            channel = await self._living()
-            return await channel.request(op, session=session, state=state, parent=parent, code=code)
+            yield
 
     async def start(self) -> Ready:
         """Start the guest unless it runs. Raises SandboxUnavailable."""
@@ -105,7 +110,7 @@ class GuestSlot:
                             f"The sandbox guest could not be started in {_STARTS} attempts. {error}"
                         ) from error
                 await asyncio.sleep(_PAUSE_SECONDS * 2**attempt)
-            raise SandboxUnavailable("The sandbox is closed. Start it again.")
+            raise SandboxUnavailable("The sandbox is closed. Open a new one.")
 
 
 class GuestPool:

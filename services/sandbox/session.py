@@ -8,9 +8,8 @@ unavailable.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,6 +38,10 @@ class Guest(Protocol):
         """Raises GuestLost where the guest ended, SandboxUnavailable where none starts."""
         ...
 
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """While it is held no other session runs steps in the guest."""
+        ...
+
     def leave(self) -> None:
         """A session has ended."""
         ...
@@ -58,7 +61,6 @@ class GuestSession:
         self._number = number
         self._ids = itertools.count(ROOT_STATE + 1)
         self._steps: dict[int, _Step] = {}
-        self._rebuilding = asyncio.Lock()
         self._closed = False
 
     async def execute(self, code: str, *, parent: int) -> tuple[int, Execution]:
@@ -68,15 +70,17 @@ class GuestSession:
             SandboxUnavailable: the guest ended or refused several times in a row.
             ValueError: `parent` is not a state that an ok step of this session left behind.
         """
-        if self._closed:
-            raise SandboxUnavailable("The sandbox session is closed. Open a new one.")
+        self._refuse_if_closed()
         if parent != ROOT_STATE and parent not in self._steps:
             raise ValueError(f"State {parent} is not one that an ok step of this session left.")
         state = next(self._ids)
         if len(code) > MAX_CODE_BYTES:
             message = f"The code has {len(code)} characters; a step has at most {MAX_CODE_BYTES}."
             return state, Execution(Outcome.RAISED, "", "", "SyntaxError", message)
-        execution = _execution(await self._run(_Step(parent, code), state))
+        # One turn for all attempts, so that what is made again is not displaced meanwhile.
+        async with self._guest.turn():
+            self._refuse_if_closed()
+            execution = _execution(await self._run(_Step(parent, code), state))
         if execution.outcome is Outcome.OK:
             self._steps[state] = _Step(parent, code)
         return state, execution
@@ -86,10 +90,13 @@ class GuestSession:
         if self._closed:
             return
         self._closed = True
-        self._steps.clear()
         with suppress(GuestLost, SandboxUnavailable):
             await self._guest.request(Op.CLOSE, session=self._number)
         self._guest.leave()
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise SandboxUnavailable("The sandbox session is closed. Open a new one.")
 
     async def _run(self, step: _Step, state: int) -> Reply:
         """Run a step, as often as it takes to get an answer about the program."""
@@ -126,19 +133,18 @@ class GuestSession:
 
     async def _rebuild(self, state: int) -> None:
         """Make a state alive again. Raises SandboxUnavailable where its steps run no more."""
-        async with self._rebuilding:
-            path = self._path(state)
-            alive = await self._guest.request(Op.FIND, session=self._number, candidates=tuple(path))
-            missing = path[: path.index(alive.found)] if alive.found in path else path
-            for gone in reversed(missing):
-                reply = await self._ask(self._steps[gone], gone)
-                if reply.status is not Status.DONE:
-                    return
-                if reply.outcome != Outcome.OK:
-                    raise SandboxUnavailable(
-                        f"Session {self._number}: the step of state {gone} ran before and now is"
-                        f" {reply.outcome}; its program does not do the same thing twice."
-                    )
+        path = self._path(state)
+        alive = await self._guest.request(Op.FIND, session=self._number, candidates=tuple(path))
+        missing = path[: path.index(alive.found)] if alive.found in path else path
+        for gone in reversed(missing):
+            reply = await self._ask(self._steps[gone], gone)
+            if reply.status is not Status.DONE:
+                return
+            if reply.outcome != Outcome.OK:
+                raise SandboxUnavailable(
+                    f"Session {self._number}: the step of state {gone} ran before and now is"
+                    f" {reply.outcome}; its program does not do the same thing twice."
+                )
 
     def _path(self, state: int) -> list[int]:
         """A state and its ancestors, the root state not included."""

@@ -32,7 +32,7 @@ def main() -> None:
     own_root = not settings.confine or confine.isolate(str(Path(__file__).absolute().parent))
     os.chdir("/")
     version = _warm_up()
-    confine.drop_privileges(settings.user_id)
+    filtered = confine.drop_privileges(settings.user_id, own_root=own_root)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # The warden holds a channel for every state.
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -40,7 +40,7 @@ def main() -> None:
     os.environ.clear()
     gc.collect()
     gc.freeze()
-    enforced, missing = confine.facts(own_root=own_root)
+    enforced, missing = confine.facts(own_root=own_root, filtered=filtered)
     link = HostLink(*host)
     warden = Warden(settings, link)
     link.send(Ready(version, enforced, missing))

@@ -26,6 +26,7 @@ _NAMESPACES = (
 _NEW_ROOT = "/tmp"  # noqa: S108 - a mount point that every system has, in our own mount namespace
 _SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/localtime")
 _PLACES = ("/", "/tmp", "/var/tmp", "/dev", "/dev/shm", "/dev/mqueue", "/run")  # noqa: S108
+_OTHERS_MAY_ENTER = 0o001
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 
@@ -38,23 +39,30 @@ def isolate(guest: str) -> bool:
     """
     user, group = os.getuid(), os.getgid()
     try:
-        if user == 0:
-            linux.unshare(_NAMESPACES)
-        else:
-            linux.unshare(linux.CLONE_NEWUSER | _NAMESPACES)
+        linux.unshare(_NAMESPACES if user == 0 else _NAMESPACES | linux.CLONE_NEWUSER)
+    except OSError:
+        return False
+    # At once, whatever else fails: the next process to be forked is the first of the new tree.
+    _become_first_process()
+    try:
+        if user != 0:
             Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
             Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
             Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
-        _become_first_process()
         _take_own_root(guest)
     except OSError:
         return False
     return True
 
 
-def drop_privileges(user_id: int) -> None:
-    """Become `user_id` where this is root, and give up all that could undo the confinement."""
-    if user_id and os.getuid() == 0:
+def drop_privileges(user_id: int, *, own_root: bool) -> bool:
+    """Become `user_id` where this is root, and give up all that could undo the confinement.
+
+    Without a root of its own the guest stays who it is where the interpreter's folders are closed
+    to others: modules are still to be loaded from there. Says whether the system call filter is in
+    force: a container may have put another one there.
+    """
+    if user_id and os.getuid() == 0 and (own_root or _interpreter_is_open()):
         with suppress(OSError):
             os.setgroups([])
             os.setresgid(user_id, user_id, user_id)
@@ -71,14 +79,18 @@ def drop_privileges(user_id: int) -> None:
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
     with suppress(OSError):
         landlock.forbid_writing()
-    with suppress(OSError):
+    try:
         seccomp.install(seccomp.GUEST)
+    except OSError:
+        return False
+    return True
 
 
-def facts(*, own_root: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def facts(*, own_root: bool, filtered: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the process finds enforced on itself, and what not, in the words users are shown.
 
-    `own_root` says whether the files in sight are those of a container or of our own root.
+    `own_root` says whether the files in sight are those of a container or of our own root,
+    `filtered` whether the filter was put in force.
     """
     status = _status()
     found = {
@@ -89,7 +101,7 @@ def facts(*, own_root: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
         "unprivileged user": os.getuid() != 0 and os.geteuid() != 0,
         "no capabilities": int(status.get("CapEff", "1"), 16) == 0,
         "no new privileges": status.get("NoNewPrivs") == "1",
-        "system call filter": status.get("Seccomp") == "2",
+        "system call filter": filtered and status.get("Seccomp") == "2",
     }
     return (
         tuple(name for name, holds in found.items() if holds),
@@ -143,6 +155,13 @@ def _interpreter_folders() -> set[str]:
     """Where modules come from, by the names they are looked up by and by their real ones."""
     named = {sys.prefix, sys.base_prefix, *sys.path}
     return {name for path in named if path for name in (path, str(Path(path).resolve()))}
+
+
+def _interpreter_is_open() -> bool:
+    """Whether any user may read the folders that modules come from."""
+    folders = [Path(path) for path in _interpreter_folders() if Path(path).is_dir()]
+    on_the_way = {parent for folder in folders for parent in (folder, *folder.parents)}
+    return all(folder.stat().st_mode & _OTHERS_MAY_ENTER for folder in on_the_way)
 
 
 def _outermost(paths: set[str]) -> list[str]:

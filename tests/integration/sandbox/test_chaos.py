@@ -193,25 +193,3 @@ def _work(answer: Connection) -> None:
             return execution.stdout
 
     answer.send(asyncio.run(execute()))
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-async def test_an_ordinary_user_gets_the_same_walls() -> None:
-    script = """
-        import asyncio, os
-        os.setgroups([]); os.setresgid(54321, 54321, 54321); os.setresuid(54321, 54321, 54321)
-        from services.sandbox.local import LocalSandbox
-        async def main():
-            async with LocalSandbox(guests=1) as provider:
-                session = await provider.open_session()
-                _, execution = await session.execute("print(6 * 7)", parent=0)
-                print(provider.isolation.missing, execution.stdout)
-        asyncio.run(main())
-    """
-    if any(not folder.stat().st_mode & 0o005 for folder in INTERPRETER.parents):
-        pytest.skip("this interpreter lies where an ordinary user may not look")
-    worker = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", textwrap.dedent(script)), stdout=subprocess.PIPE, cwd=REPOSITORY
-    )
-    output, _ = await worker.communicate()
-    assert output == b"() 42\n\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 import pytest
 
@@ -48,6 +49,9 @@ class ForgetfulGuest:
             return Reply(session, Status.MISSING)
         self.alive.add(state)
         return Reply(session, Status.DONE, outcome="ok", stdout=f"{code}\n")
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     def leave(self) -> None:
         self.sessions -= 1
