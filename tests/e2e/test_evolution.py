@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from tests import engines
 from tests.e2e.conftest import PROFILE, CommandHome
 
 
@@ -37,3 +40,18 @@ def test_a_query_cannot_write(home: CommandHome) -> None:
     output = home.run("query", "DROP TABLE nodes", expect=1)
     assert output.startswith("Error: ")
     assert "Traceback" not in output
+
+
+@pytest.mark.slow
+@pytest.mark.engine("docker")
+@pytest.mark.engine("rabbitmq")
+def test_the_same_loop_runs_on_rabbitmq_and_docker(home: CommandHome, sums: Path) -> None:
+    home.environment |= {"STEPFORGE_BROKER_URL": engines.AMQP_URL, "STEPFORGE_SANDBOX": "docker"}
+    home.run("evolve", "sums", "--profile", str(PROFILE), "--source", str(sums))
+    (made,) = home.query(
+        "SELECT count(*) AS searches, count(DISTINCT sandbox) AS sandboxes, min(sandbox) AS sandbox"
+        " FROM searches WHERE status = 'done'"
+    )
+    assert (made["searches"], made["sandboxes"]) == (24, 1)
+    assert str(made["sandbox"]).startswith("docker sha256:")
+    assert "rules hold" in home.run("db", "check")
