@@ -63,7 +63,9 @@ def create_run(engines: Engines, wanted: NewRun) -> RunRow:
             f"{wanted.name!r} cannot name a run: use lower-case letters, digits, '.', '_' and '-'."
         )
     profile = wanted.profile
-    base_model = ensure_base_model(engines.settings.base_model, engines.home.path)
+    with reporting.current().bar("Preparing the base model", None) as bar:
+        base_model = ensure_base_model(engines.settings.base_model, engines.home.path)
+        bar.update(1, total=1)
     imported = import_source(
         database,
         wanted.source or profile.source,

@@ -124,7 +124,8 @@ class Engines:
                     *("--host", "127.0.0.1", "--port", str(self.settings.model_port or last)),
                     *("--port-file", str(port_file)),
                 ],
-                {},
+                # Idle threads must not spin: the sandbox and the worker want the same cores.
+                {"OMP_WAIT_POLICY": "PASSIVE"},
             )
         self._wait_for(self._model_server, port_file.exists)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import shutil
 import tempfile
 from importlib.util import find_spec
@@ -52,6 +54,13 @@ def _dequantise(source: Path, folder: Path) -> None:
     """Write the GGUF file's model and tokenizer as a Hugging Face folder."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    # The reader of GGUF files draws a bar of its own, which only its stream can be kept from.
+    with contextlib.redirect_stderr(io.StringIO()):
+        _convert(source, folder)
+    folder.chmod(0o755)
+
+
+def _convert(source: Path, folder: Path) -> None:
     where = {"pretrained_model_name_or_path": source.parent, "gguf_file": source.name}
     read = transformers.AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
     config = read.config
@@ -62,7 +71,6 @@ def _dequantise(source: Path, folder: Path) -> None:
     model.load_state_dict(read.state_dict())
     model.save_pretrained(folder)
     transformers.AutoTokenizer.from_pretrained(**where).save_pretrained(folder)
-    folder.chmod(0o755)
 
 
 def _publish(partial: Path, folder: Path) -> None:
