@@ -41,14 +41,7 @@ def demo(
 
     Started again it goes on where it stopped, or shows what was made; --fresh starts a new run.
     """
-    wanted = NewRun(
-        name="demo",
-        profile=load_profile(profile),
-        source=source,
-        mapping=parse_mapping(mapping),
-        limit=limit,
-    )
-    _evolve(wanted, fresh=fresh)
+    _evolve(_wanted("demo", profile, source, mapping, limit), fresh=fresh)
 
 
 @app.command()
@@ -60,14 +53,7 @@ def evolve(
     limit: Limit = None,
 ) -> None:
     """Start a run, or go on with the one of this name."""
-    wanted = NewRun(
-        name=name,
-        profile=load_profile(profile),
-        source=source,
-        mapping=parse_mapping(mapping),
-        limit=limit,
-    )
-    _evolve(wanted, fresh=False)
+    _evolve(_wanted(name, profile, source, mapping, limit), fresh=False)
 
 
 @app.command()
@@ -81,13 +67,7 @@ def bootstrap(
     """Make the first policy of a run, and nothing more."""
     from flows.evolution import bootstrap as bootstrap_flow
 
-    wanted = NewRun(
-        name=name,
-        profile=load_profile(profile),
-        source=source,
-        mapping=parse_mapping(mapping),
-        limit=limit,
-    )
+    wanted = _wanted(name, profile, source, mapping, limit)
     with (
         Engines(Settings()) as engines,
         exclusive(engines.home, "bootstrap"),
@@ -104,6 +84,17 @@ def report(name: Annotated[str, typer.Argument(help="Name of the run")] = "demo"
 
     with open_run(name) as context:
         console.print(round_table(context.database, context.run))
+
+
+def _wanted(name: str, profile: str, source: str, mapping: str, limit: int | None) -> NewRun:
+    """The options that say what a run is made from, read."""
+    return NewRun(
+        name=name,
+        profile=load_profile(profile),
+        source=source,
+        mapping=parse_mapping(mapping),
+        limit=limit,
+    )
 
 
 def _evolve(wanted: NewRun, *, fresh: bool) -> None:
