@@ -1,11 +1,12 @@
 """Generated tokens a second: transformers' `generate` against the local model server.
 
-    python -m tests.benchmarks.bench_inference [--model FOLDER]
+    OMP_WAIT_POLICY=PASSIVE python -m tests.benchmarks.bench_inference [--model FOLDER]
 
 The server is a process, asked over HTTP by 24 concurrent trees of 5 candidates: each tree extends
 its prompt by one of its candidates and asks again, as a search does. Steps are 10 to 80 tokens
 long. transformers generates as many candidates after the same first prompts, 40 tokens each, in one
-batch. Prints a table and writes build/bench/inference.json.
+batch. Prints a table and writes build/bench/inference.json. The variable gives transformers what
+the server gives itself: on a machine that does other work too, both are slow without it.
 """
 
 from __future__ import annotations
