@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -127,6 +128,9 @@ def _print_next_commands() -> None:
 
 def main() -> None:
     """Entry point of the `stepforge` program."""
+    # Training shares the cores with other engines: threads that wait must not spin on them. The
+    # library reads this when it is loaded, which is later.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     run_command(app)
 
 
