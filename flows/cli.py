@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -19,6 +18,7 @@ from services.embedded.engines import Engines
 from services.embedded.home import exclusive
 from services.problems.records import parse_mapping
 from services.runs import NewRun, create_run, fresh_name
+from services.threads import share_cores
 
 console = Console()
 
@@ -128,9 +128,7 @@ def _print_next_commands() -> None:
 
 def main() -> None:
     """Entry point of the `stepforge` program."""
-    # Training shares the cores with other engines: threads that wait must not spin on them. The
-    # library reads this when it is loaded, which is later.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    share_cores()
     run_command(app)
 
 

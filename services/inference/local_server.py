@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import os
 import sys
 import time
 from pathlib import Path
@@ -38,6 +37,7 @@ from services.inference.openai_api import (
 )
 from services.inference.serving import json_answer, make_json_app, read_body, serve
 from services.steps import clean
+from services.threads import share_cores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,15 +46,6 @@ if TYPE_CHECKING:
 
     from services.inference.local_host import ModelHost
     from services.inference.local_jobs import Generation
-
-
-WAIT_POLICY = "PASSIVE"
-"""Threads of OpenMP that wait for each other sleep at once.
-
-By default they spin for milliseconds first. That is a little faster on an idle machine, but where
-sandboxes and workers want the same cores a spinning thread takes the time of the one it waits for:
-at a load of 9 on 2 cores the default gave under 50 tokens a second, sleeping gave 690.
-"""
 
 
 def make_app(host: ModelHost) -> web.Application:
@@ -151,7 +142,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=0, help="0 takes the physical cores")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    os.environ.setdefault("OMP_WAIT_POLICY", WAIT_POLICY)
+    share_cores()
     # Here and not above: OpenMP reads its settings once, when torch is imported.
     from services.inference.local_host import ModelHost
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ async def open_sandbox(settings: Settings) -> SandboxProvider:
         runtime=settings.sandbox_runtime,
         allow_unisolated=settings.allow_unisolated_sandbox,
         limits=Limits(),
+        # The workers of one machine share its cores.
+        guests=max(1, (os.cpu_count() or 1) // settings.workers),
     )
 
 
@@ -53,6 +56,7 @@ async def open_equipment(
                 sampling=sampling,
                 api_key=settings.api_key,
                 prompt_prefix=FEW_SHOT_PREFIX,
+                setting="STEPFORGE_BOOTSTRAP_URL",
             )
         else:
             client = HttpPolicy(

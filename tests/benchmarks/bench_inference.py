@@ -1,6 +1,6 @@
 """Generated tokens a second: transformers' `generate` against the local model server.
 
-    OMP_WAIT_POLICY=PASSIVE python -m tests.benchmarks.bench_inference [--model FOLDER]
+    python -m tests.benchmarks.bench_inference [--model FOLDER]
 
 The server is a process, asked over HTTP by 24 concurrent trees of 5 candidates: each tree extends
 its prompt by one of its candidates and asks again, as a search does. Steps are 10 to 80 tokens

@@ -55,3 +55,21 @@ def test_the_same_loop_runs_on_rabbitmq_and_docker(home: CommandHome, sums: Path
     assert (made["searches"], made["sandboxes"]) == (24, 1)
     assert str(made["sandbox"]).startswith("docker sha256:")
     assert "rules hold" in home.run("db", "check")
+
+
+@pytest.mark.slow
+def test_the_same_loop_runs_on_gsm8k_even_when_nothing_is_solved(
+    home: CommandHome, shared_data: Path
+) -> None:
+    """The scripted policy knows sums only, so every search ends wrong and nothing is mined."""
+    source = str(shared_data / "gsm8k_train.jsonl")
+    output = home.run(
+        "evolve", "gsm8k", "--profile", str(PROFILE), "--source", source, "--limit", "30"
+    )
+    assert "no preference pair was found" in output
+    (made,) = home.query(
+        "SELECT count(*) AS searches, count(*) FILTER (WHERE solved) AS solved,"
+        " (SELECT count(*) FROM evaluations) AS evaluations FROM searches WHERE status = 'done'"
+    )
+    assert made == {"searches": 24, "solved": 0, "evaluations": 3}
+    assert "rules hold" in home.run("db", "check")
