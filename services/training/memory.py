@@ -1,7 +1,7 @@
 """Big buffers are kept by the process while it trains on a processor.
 
 The C library gives every large block back to the operating system when it is freed, and each pass
-of a training then waits for the same pages to be cleared again: a third of its time, measured on a
+of a training then waits for the same pages to be cleared again: about a quarter of its time on a
 135M model in bfloat16. This is about glibc; elsewhere nothing is done.
 """
 
