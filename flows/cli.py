@@ -123,7 +123,7 @@ def _print_next_commands() -> None:
         "stepforge pairs show",
         'stepforge query "SELECT outcome, count(*) FROM nodes GROUP BY outcome"',
     ):
-        console.print(f"  .venv/bin/{command}", highlight=False, markup=False)
+        console.print(f"  .venv/bin/{command}", highlight=False, markup=False, soft_wrap=True)
 
 
 def main() -> None:

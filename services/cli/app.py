@@ -117,7 +117,7 @@ def import_problems(
             seed=seed,
             skip_ungradable=skip_ungradable,
         )
-    console.print(imported.sentence(), highlight=False, markup=False)
+    console.print(imported.sentence(), highlight=False, markup=False, soft_wrap=True)
 
 
 @problems_app.command("list")

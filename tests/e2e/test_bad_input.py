@@ -44,7 +44,7 @@ def refused(home: CommandHome, *command: str) -> str:
     [
         (lines(GOOD, b'{"question": '), ("line 2",)),
         (lines(GOOD, {"id": "b", "answer": "4"}), ("line 2", "question")),
-        (b"", ("empty",)),
+        (b"", ("holds no problems",)),
         (b"\xff\xfe\x00", ("UTF-8",)),
         (lines(GOOD, {**GOOD, "question": "What is 5 + 5?", "answer": "10"}), ("line 2", "id")),
         (lines(GOOD, {**GOOD, "id": "b", "answer": "4"}), ("line 2", "line 1")),
