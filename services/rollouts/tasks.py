@@ -7,10 +7,13 @@ import os
 import socket
 
 from celery.utils.log import get_task_logger
+from kombu.exceptions import OperationalError
+from kombu.utils.url import maybe_sanitize_url
 
 from db.queries import checkpoints, runs
 from db.session import Database
 from services.config import Profile, Settings
+from services.errors import EngineUnavailable
 from services.rollouts.engine import RolloutEngine
 from services.rollouts.equipment import open_equipment
 from services.worker import app
@@ -26,9 +29,19 @@ def search_round(round_id: int) -> None:
 
 
 def ring(broker_url: str, round_id: int) -> None:
-    """Send the doorbell of a round."""
-    with app.connection_for_write(url=broker_url) as connection:
-        search_round.apply_async((round_id,), connection=connection)
+    """Send the doorbell of a round.
+
+    Raises:
+        EngineUnavailable: the broker cannot be reached.
+    """
+    try:
+        with app.connection_for_write(url=broker_url) as connection:
+            search_round.apply_async((round_id,), connection=connection)
+    except OperationalError as error:
+        raise EngineUnavailable(
+            f"The broker {maybe_sanitize_url(broker_url)} cannot be reached: {error}. Start it, or "
+            "correct STEPFORGE_BROKER_URL, and run the command again; it goes on from here."
+        ) from error
 
 
 def owner_name() -> str:
