@@ -16,6 +16,7 @@ from services.cli.report import round_table
 from services.config import Settings, load_profile
 from services.embedded.engines import Engines
 from services.embedded.home import exclusive
+from services.embedded.orphans import end_orphans
 from services.problems.records import parse_mapping
 from services.runs import NewRun, create_run, fresh_name
 from services.threads import share_cores
@@ -102,6 +103,7 @@ def _evolve(wanted: NewRun, *, fresh: bool) -> None:
     with Engines(Settings()) as engines, exclusive(engines.home, "evolve"):
         with reporting.reporting_to(TerminalReporter(console)):
             reporting.current().say(f"Home folder {engines.home.path}")
+            end_orphans(engines.home)
             database = engines.database()
             if fresh:
                 wanted = wanted.renamed(fresh_name(database, wanted.name))

@@ -20,6 +20,7 @@ from db import migrate
 from db.session import Database
 from services.embedded import postgres
 from services.embedded.home import Home, Users, open_home
+from services.embedded.orphans import end_orphans
 from services.embedded.processes import Managed
 from services.errors import ConfigurationError, EngineUnavailable
 
@@ -229,6 +230,7 @@ class Engines:
         """Stop every embedded engine of this home."""
         self.stop_workers()
         self.stop_model_server()
+        end_orphans(self.home)
         self._broker.stop(patience_seconds=5)
         postgres.stop(self.home)
         self.home.stays_up.unlink(missing_ok=True)
