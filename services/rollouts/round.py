@@ -72,7 +72,8 @@ def search_round_stage(context: RunContext, this_round: RoundRow) -> None:
             context.database,
             this_round.id,
             [problem.id for problem in chosen],
-            seed=context.profile.seed,
+            # A round whose policy stayed the same must still explore anew.
+            seed=context.profile.seed + this_round.number,
             ring=lambda: ring(engines.broker_url(), this_round.id),
             keep_alive=engines.keep_alive,
             progress=lambda counts: _show(bar, counts),
