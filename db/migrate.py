@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,16 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import InternalError
 
+from db import reader, views
 from db.errors import SchemaMismatch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
     from db.session import Database
 
 ADVISORY_LOCK = 0x57E9F0
@@ -27,12 +34,47 @@ def is_managed(name: str | None, kind: str, _parents: object) -> bool:
     return not (kind == "table" and name is not None and name.startswith(PARTITION_PREFIX))
 
 
+@contextmanager
+def one_at_a_time(connection: Connection) -> Iterator[None]:
+    """Hold the lock of migrations over several transactions of this connection.
+
+    Two processes may start at once; the second waits here and then finds nothing to do. A migration
+    must rather fail than queue every query of a live database behind its own lock.
+    """
+    connection.exec_driver_sql("SET lock_timeout = '30s'")
+    connection.exec_driver_sql(f"SELECT pg_advisory_lock({ADVISORY_LOCK})")
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.exec_driver_sql(f"SELECT pg_advisory_unlock({ADVISORY_LOCK})")
+        connection.exec_driver_sql("RESET lock_timeout")
+        connection.commit()
+
+
 def upgrade(database: Database) -> None:
-    """Bring the database to this version's schema; from empty, this creates it."""
-    with database.engine.connect() as connection:
+    """Bring the database to this version's schema; from empty, this creates it.
+
+    Raises:
+        SchemaMismatch: views outside of the schema `v1` build on those in it.
+    """
+    with _naming_dependents(), database.engine.connect() as connection:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def set_up_views(database: Database) -> None:
+    """Bring the views to this version's, in one transaction; the schema must be at its head."""
+    with (
+        _naming_dependents(),
+        database.engine.connect() as connection,
+        one_at_a_time(connection),
+    ):
+        if not views.are_current(connection):
+            views.install(connection)
+            reader.admit(connection)
         connection.commit()
 
 
@@ -46,6 +88,10 @@ def ensure(database: Database) -> None:
     script = ScriptDirectory.from_config(_config())
     head = script.get_current_head()
     if current == head:
+        with database.begin() as connection:
+            views_are_current = views.are_current(connection)
+        if not views_are_current:
+            set_up_views(database)
         return
     if current is None:
         upgrade(database)
@@ -67,6 +113,20 @@ def current_revision(database: Database) -> str | None:
     """The revision that the database is at; None where it holds no schema yet."""
     with database.begin() as connection:
         return MigrationContext.configure(connection).get_current_revision()
+
+
+@contextmanager
+def _naming_dependents() -> Iterator[None]:
+    try:
+        yield
+    except InternalError as error:
+        if getattr(error.orig, "sqlstate", None) != "2BP01":
+            raise
+        raise SchemaMismatch(
+            f"Objects of your own build on the views of the schema {views.SCHEMA}, which this "
+            f"version changes: {error.orig.diag.message_detail}. Drop them, run `stepforge db "  # type: ignore[union-attr]
+            "upgrade`, and make them again."
+        ) from error
 
 
 def _config() -> Config:

@@ -280,3 +280,21 @@ class Violation:
     rule: str
     count: int
     example: str
+
+
+@dataclass(frozen=True, slots=True)
+class ViewColumn:
+    """A column of a view: its type as Postgres names it, and its comment."""
+
+    name: str
+    type: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class ViewDescription:
+    """A view of the schema `v1`, as its comments explain it."""
+
+    name: str
+    comment: str
+    columns: tuple[ViewColumn, ...]

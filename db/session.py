@@ -17,6 +17,7 @@ from db.errors import DatabaseError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from psycopg import Connection as PsycopgConnection
     from sqlalchemy import Connection, Engine
 
 
@@ -59,6 +60,12 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self._engine.dispose()
+
+
+def raw(connection: Connection) -> PsycopgConnection[tuple[object, ...]]:
+    """The driver's connection, in the same transaction: for COPY, and for SQL taken as it is."""
+    driver: PsycopgConnection[tuple[object, ...]] = connection.connection.driver_connection  # type: ignore[assignment]
+    return driver
 
 
 def sqlalchemy_url(url: str) -> str:

@@ -2,19 +2,23 @@
 
 from alembic import context
 
-from db.migrate import ADVISORY_LOCK, is_managed
+from db import reader, views
+from db.migrate import is_managed, one_at_a_time
 from db.models import Base
 
 connection = context.config.attributes["connection"]
-context.configure(
-    connection=connection,
-    target_metadata=Base.metadata,
-    include_name=is_managed,
-    transaction_per_migration=True,
-)
-with context.begin_transaction():
-    # Two processes may start at once; the second waits here and then finds nothing to do. A
-    # migration must rather fail than queue every query of a live database behind its lock.
-    connection.exec_driver_sql("SET LOCAL lock_timeout = '30s'")
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
-    context.run_migrations()
+with one_at_a_time(connection):
+    views.remove(connection)
+    connection.commit()
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        include_name=is_managed,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+    if context.get_context().get_current_revision() == context.script.get_current_head():
+        views.install(connection)
+        reader.admit(connection)
+    connection.commit()

@@ -6,6 +6,15 @@ from db.models.curation import Dataset, DatasetItem, PreferencePair, Trajectory
 from db.models.problems import Problem, RunProblem
 from db.models.runs import Round, Run, Stage
 from db.models.searches import Node, Search
+from db.models.statistics import (
+    PairStatistics,
+    PriorStatistics,
+    ProblemStatistics,
+    QStatistics,
+    RoundStatistics,
+    SearchStatistics,
+    StepStatistics,
+)
 
 __all__ = [
     "Base",
@@ -15,12 +24,19 @@ __all__ = [
     "Evaluation",
     "EvaluationAnswer",
     "Node",
+    "PairStatistics",
     "PreferencePair",
+    "PriorStatistics",
     "Problem",
+    "ProblemStatistics",
+    "QStatistics",
     "Round",
+    "RoundStatistics",
     "Run",
     "RunProblem",
     "Search",
+    "SearchStatistics",
     "Stage",
+    "StepStatistics",
     "Trajectory",
 ]

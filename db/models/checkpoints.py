@@ -11,21 +11,27 @@ from db.vocabulary import CheckpointKind, Verdict
 
 
 class Checkpoint(Created, Base):
+    """A trained model: immutable output of a round."""
+
     __tablename__ = "checkpoints"
     __table_args__ = (UniqueConstraint("run_id", "round_number", "kind"),)
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
     round_number: Mapped[int] = mapped_column(comment="Round that trained it; 0 is the bootstrap")
-    kind: Mapped[CheckpointKind] = mapped_column(enumeration(CheckpointKind, "checkpoint_kind"))
-    path: Mapped[str]
+    kind: Mapped[CheckpointKind] = mapped_column(
+        enumeration(CheckpointKind, "checkpoint_kind"), comment="policy or ppm"
+    )
+    path: Mapped[str] = mapped_column(comment="Its folder")
     started_from: Mapped[str] = mapped_column(comment="Folder of the model it was trained from")
     dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"))
-    content_hash: Mapped[str]
-    metrics: Mapped[dict[str, object]] = mapped_column(JSONB)
+    content_hash: Mapped[str] = mapped_column(comment="Hash over its files")
+    metrics: Mapped[dict[str, object]] = mapped_column(JSONB, comment="What training measured")
 
 
 class Evaluation(Created, Base):
+    """What was measured of a checkpoint."""
+
     __tablename__ = "evaluations"
     __table_args__ = (
         UniqueConstraint("checkpoint_id", "benchmark", "metric"),
@@ -37,8 +43,8 @@ class Evaluation(Created, Base):
     checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoints.id"))
     benchmark: Mapped[str] = mapped_column(comment="held_out, or a named benchmark")
     metric: Mapped[str] = mapped_column(comment="pass@1 (greedy)")
-    correct: Mapped[int]
-    total: Mapped[int]
+    correct: Mapped[int] = mapped_column(comment="Problems answered correctly")
+    total: Mapped[int] = mapped_column(comment="Problems asked")
 
 
 class EvaluationAnswer(Base):
@@ -51,4 +57,4 @@ class EvaluationAnswer(Base):
     verdict: Mapped[Verdict | None] = mapped_column(
         enumeration(Verdict, "verdict"), comment="Null where no answer was given"
     )
-    completion: Mapped[str]
+    completion: Mapped[str] = mapped_column(comment="What the model wrote")

@@ -32,10 +32,10 @@ class Trajectory(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
     search_id: Mapped[int] = mapped_column(ForeignKey("searches.id"))
-    leaf_no: Mapped[int]
-    correct: Mapped[bool]
+    leaf_no: Mapped[int] = mapped_column(comment="node_no of its answer")
+    correct: Mapped[bool] = mapped_column(comment="The answer equals the ground truth")
     mean_q: Mapped[float] = mapped_column(comment="Mean Q of its steps, the root left out")
-    steps: Mapped[int]
+    steps: Mapped[int] = mapped_column(comment="Steps, the answer included")
     rank: Mapped[int] = mapped_column(
         comment="1 is the problem's best in this round, among equally correct ones"
     )
@@ -43,6 +43,8 @@ class Trajectory(Base):
 
 
 class PreferencePair(Base):
+    """Two steps after one prefix, or two whole solutions: the first is preferred."""
+
     __tablename__ = "preference_pairs"
     __table_args__ = (
         UniqueConstraint("search_id", "kind", "chosen_no", "rejected_no"),
@@ -55,15 +57,19 @@ class PreferencePair(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
     search_id: Mapped[int] = mapped_column(ForeignKey("searches.id"))
-    kind: Mapped[PairKind] = mapped_column(enumeration(PairKind, "pair_kind"))
+    kind: Mapped[PairKind] = mapped_column(
+        enumeration(PairKind, "pair_kind"), comment="step or answer"
+    )
     parent_no: Mapped[int | None] = mapped_column(comment="Node after which both steps stand")
-    chosen_no: Mapped[int]
-    rejected_no: Mapped[int]
-    chosen_q: Mapped[float]
-    rejected_q: Mapped[float]
-    margin: Mapped[float] = mapped_column(Computed("chosen_q - rejected_q", persisted=True))
-    chosen_visits: Mapped[int]
-    rejected_visits: Mapped[int]
+    chosen_no: Mapped[int] = mapped_column(comment="node_no of the preferred step")
+    rejected_no: Mapped[int] = mapped_column(comment="node_no of the other one")
+    chosen_q: Mapped[float] = mapped_column(comment="Q of the preferred step")
+    rejected_q: Mapped[float] = mapped_column(comment="Q of the other one")
+    margin: Mapped[float] = mapped_column(
+        Computed("chosen_q - rejected_q", persisted=True), comment="chosen_q - rejected_q"
+    )
+    chosen_visits: Mapped[int] = mapped_column(comment="Rollouts through the preferred step")
+    rejected_visits: Mapped[int] = mapped_column(comment="Rollouts through the other one")
 
 
 class Dataset(Created, Base):
@@ -78,9 +84,11 @@ class Dataset(Created, Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
     round_number: Mapped[int] = mapped_column(comment="0 is the bootstrap set")
-    kind: Mapped[DatasetKind] = mapped_column(enumeration(DatasetKind, "dataset_kind"))
+    kind: Mapped[DatasetKind] = mapped_column(
+        enumeration(DatasetKind, "dataset_kind"), comment="sft or preference"
+    )
     spec: Mapped[dict[str, object]] = mapped_column(JSONB, comment="How the items were chosen")
-    item_count: Mapped[int]
+    item_count: Mapped[int] = mapped_column(comment="Items of the version")
     content_hash: Mapped[bytes] = mapped_column(comment="sha256 over the items, in order")
 
 
@@ -91,13 +99,13 @@ class DatasetItem(Base):
     __table_args__ = (Index("ix_dataset_items_trajectory_id", "trajectory_id"),)
 
     dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
-    position: Mapped[int] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, comment="Place in the version")
     problem_id: Mapped[int] = mapped_column(ForeignKey("problems.id"))
     group_key: Mapped[str] = mapped_column(
         comment="Pairs of one step share it; else the item's own"
     )
-    prompt: Mapped[str]
+    prompt: Mapped[str] = mapped_column(comment="What the model reads")
     chosen: Mapped[str] = mapped_column(comment="The completion, or the preferred one")
-    rejected: Mapped[str | None]
+    rejected: Mapped[str | None] = mapped_column(comment="The other completion")
     trajectory_id: Mapped[int | None] = mapped_column(ForeignKey("trajectories.id"))
     pair_id: Mapped[int | None] = mapped_column(ForeignKey("preference_pairs.id"), index=True)

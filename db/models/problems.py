@@ -10,6 +10,8 @@ from db.vocabulary import Split
 
 
 class Problem(Created, Base):
+    """A question with its ground truth; one row a question."""
+
     __tablename__ = "problems"
     __table_args__ = (
         CheckConstraint("question <> ''", name="question_not_empty"),
@@ -19,7 +21,7 @@ class Problem(Created, Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     source: Mapped[str] = mapped_column(comment="Where the problem was first imported from")
     external_id: Mapped[str] = mapped_column(comment="Its id in that source")
-    question: Mapped[str]
+    question: Mapped[str] = mapped_column(comment="The question, as the policy reads it")
     answer: Mapped[str | None] = mapped_column(comment="Ground truth; missing for open problems")
     solution: Mapped[str | None] = mapped_column(
         comment="Reference solution, if the source has one"
@@ -41,5 +43,5 @@ class RunProblem(Base):
 
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
     problem_id: Mapped[int] = mapped_column(ForeignKey("problems.id"), primary_key=True)
-    split: Mapped[Split] = mapped_column(enumeration(Split, "split"))
+    split: Mapped[Split] = mapped_column(enumeration(Split, "split"), comment="train or held_out")
     position: Mapped[int] = mapped_column(comment="Order within the run")

@@ -13,11 +13,13 @@ from db.vocabulary import StageStatus
 
 
 class Run(Created, Base):
+    """A run: a profile, a base model, problems, and the rounds made of them."""
+
     __tablename__ = "runs"
     __table_args__ = (CheckConstraint("name <> ''", name="name_not_empty"),)
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    name: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str] = mapped_column(unique=True, comment="Name of the run")
     profile: Mapped[dict[str, object]] = mapped_column(
         JSONB, comment="The whole profile, so that every label can be explained"
     )
@@ -35,7 +37,7 @@ class Round(Created, Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
-    number: Mapped[int]
+    number: Mapped[int] = mapped_column(comment="Number in its run, from 1")
     policy_checkpoint_id: Mapped[int | None] = mapped_column(
         ForeignKey("checkpoints.id"),
         comment="The policy that searches; null: the bootstrap endpoint's model",
@@ -43,7 +45,7 @@ class Round(Created, Base):
     ppm_checkpoint_id: Mapped[int | None] = mapped_column(
         ForeignKey("checkpoints.id"), comment="The PPM that gives the priors; null: terminal-guided"
     )
-    finished_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None] = mapped_column(comment="When its last stage ended")
 
 
 class Stage(Base):
@@ -57,9 +59,14 @@ class Stage(Base):
     )
 
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
-    round_number: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(primary_key=True)
-    status: Mapped[StageStatus] = mapped_column(enumeration(StageStatus, "stage_status"))
-    started_at: Mapped[datetime]
-    finished_at: Mapped[datetime | None]
+    round_number: Mapped[int] = mapped_column(primary_key=True, comment="0 is the bootstrap")
+    name: Mapped[str] = mapped_column(primary_key=True, comment="Name of the stage")
+    status: Mapped[StageStatus] = mapped_column(
+        enumeration(StageStatus, "stage_status"), comment="Whether it is done"
+    )
+    started_at: Mapped[datetime] = mapped_column(comment="When its last attempt began")
+    finished_at: Mapped[datetime | None] = mapped_column(comment="When it was done")
     seconds: Mapped[float] = mapped_column(comment="Wall time spent, over all attempts")
+    gpus: Mapped[float | None] = mapped_column(
+        comment="GPUs that were held while it ran; null: not known"
+    )

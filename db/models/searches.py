@@ -30,6 +30,8 @@ from db.vocabulary import Outcome, SearchStatus, StepKind, TerminalReason, Verdi
 
 
 class Search(Created, Base):
+    """One tree for one problem with one seed in one round: the unit of work."""
+
     __tablename__ = "searches"
     __table_args__ = (
         UniqueConstraint("round_id", "problem_id", "seed"),
@@ -46,29 +48,35 @@ class Search(Created, Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
     problem_id: Mapped[int] = mapped_column(ForeignKey("problems.id"))
-    seed: Mapped[int] = mapped_column(BigInteger)
+    seed: Mapped[int] = mapped_column(BigInteger, comment="Seed of its sampling")
     status: Mapped[SearchStatus] = mapped_column(
-        enumeration(SearchStatus, "search_status"), server_default=SearchStatus.OPEN.value
+        enumeration(SearchStatus, "search_status"),
+        server_default=SearchStatus.OPEN.value,
+        comment="Where it stands; only done carries labels",
     )
     lease_token: Mapped[int] = mapped_column(
         BigInteger,
         server_default="0",
         comment="Rises with every claim; a stale one commits nothing",
     )
-    lease_owner: Mapped[str | None]
-    lease_expires_at: Mapped[datetime | None]
+    lease_owner: Mapped[str | None] = mapped_column(comment="Worker that holds it")
+    lease_expires_at: Mapped[datetime | None] = mapped_column(comment="When another may claim it")
     failures: Mapped[int] = mapped_column(server_default="0", comment="Infrastructure failures")
-    last_error: Mapped[str | None]
+    last_error: Mapped[str | None] = mapped_column(comment="The last of them")
     solved: Mapped[bool | None] = mapped_column(comment="A correct trajectory was found")
-    rollouts: Mapped[int] = mapped_column(server_default="0")
-    node_count: Mapped[int] = mapped_column(server_default="0")
-    generated_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    rollouts: Mapped[int] = mapped_column(server_default="0", comment="Rollouts that it ran")
+    node_count: Mapped[int] = mapped_column(server_default="0", comment="Nodes of its tree")
+    generated_tokens: Mapped[int] = mapped_column(
+        BigInteger, server_default="0", comment="Tokens that the policy wrote"
+    )
     seconds: Mapped[float] = mapped_column(server_default="0", comment="Wall time of the search")
     sandbox: Mapped[str | None] = mapped_column(comment="Provider and image that ran the steps")
-    finished_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None] = mapped_column(comment="When it was done")
 
 
 class Node(Base):
+    """A step in the tree of a search; partitioned by round."""
+
     __tablename__ = "nodes"
     __table_args__ = (
         CheckConstraint("(node_no = 0) = (parent_no IS NULL)", name="only_root_has_no_parent"),
@@ -82,17 +90,35 @@ class Node(Base):
         {"postgresql_partition_by": "LIST (round_id)"},
     )
 
-    round_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    search_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    node_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    parent_no: Mapped[int | None]
-    depth: Mapped[int] = mapped_column(SmallInteger)
-    kind: Mapped[StepKind] = mapped_column(enumeration(StepKind, "step_kind"))
-    outcome: Mapped[Outcome] = mapped_column(enumeration(Outcome, "outcome"))
-    terminal_reason: Mapped[TerminalReason | None] = mapped_column(
-        enumeration(TerminalReason, "terminal_reason")
+    round_id: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, comment="Round; key of the partition"
     )
-    verdict: Mapped[Verdict | None] = mapped_column(enumeration(Verdict, "verdict"))
+    search_id: Mapped[int] = mapped_column(
+        BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="Search; no foreign key, for the speed of COPY",
+    )
+    node_no: Mapped[int] = mapped_column(
+        primary_key=True,
+        autoincrement=False,
+        comment="Number in its search; the root is 0, parents come before children",
+    )
+    parent_no: Mapped[int | None] = mapped_column(comment="Node that it follows; null: the root")
+    depth: Mapped[int] = mapped_column(SmallInteger, comment="Steps from the root")
+    kind: Mapped[StepKind] = mapped_column(
+        enumeration(StepKind, "step_kind"), comment="Which part of a solution it holds"
+    )
+    outcome: Mapped[Outcome] = mapped_column(
+        enumeration(Outcome, "outcome"), comment="What became of it"
+    )
+    terminal_reason: Mapped[TerminalReason | None] = mapped_column(
+        enumeration(TerminalReason, "terminal_reason"),
+        comment="Why rollouts ended here; null: they went on",
+    )
+    verdict: Mapped[Verdict | None] = mapped_column(
+        enumeration(Verdict, "verdict"), comment="Of an answer: how it compares"
+    )
     leads_to_correct: Mapped[bool] = mapped_column(comment="Some rollout through it was correct")
     leads_to_wrong: Mapped[bool] = mapped_column(comment="Some rollout through it was wrong")
     visit_count: Mapped[int] = mapped_column(comment="Rollouts through this node")
@@ -108,11 +134,11 @@ class Node(Base):
         ),
         comment="Q = value_sum / visit_count; a prior counts as one visit, so that |Q| <= 1",
     )
-    generated_tokens: Mapped[int]
+    generated_tokens: Mapped[int] = mapped_column(comment="Tokens of its text")
     proposals: Mapped[int] = mapped_column(
         SmallInteger, comment="How many candidates of the expansion had this text"
     )
     wall_seconds: Mapped[float] = mapped_column(REAL, comment="Execution time of the step")
-    text: Mapped[str]
+    text: Mapped[str] = mapped_column(comment="The step, as the policy wrote it")
     observation: Mapped[str] = mapped_column(comment="What the policy saw of the execution")
     error: Mapped[str | None] = mapped_column(comment="Exception type and message")

@@ -16,11 +16,12 @@ from rich.text import Text
 
 from db import migrate
 from db.errors import QueryRejected
-from db.queries import integrity, problems, readonly, trees
+from db.queries import integrity, problems, readonly, trees, views
 from db.session import Database
 from services import reporting
 from services.cli.pair_view import render as render_pair
 from services.cli.progress import TerminalReporter
+from services.cli.reference import page
 from services.cli.tree_view import render as render_tree
 from services.cli.tree_view import visible
 from services.config import Settings
@@ -243,6 +244,13 @@ def upgrade_database() -> None:
         migrate.upgrade(database)
         console.print(f"The schema is at {migrate.current_revision(database)}.")
         database.close()
+
+
+@db_app.command("reference")
+def print_reference() -> None:
+    """Print the reference page of the views, made from the comments in the database."""
+    with open_database() as database:
+        sys.stdout.write(page(views.described(database)))
 
 
 @db_app.command("check")

@@ -1,0 +1,38 @@
+"""The stable views as the database itself describes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from db import views
+from db.records import ViewColumn, ViewDescription
+
+if TYPE_CHECKING:
+    from db.session import Database
+
+
+def described(database: Database) -> list[ViewDescription]:
+    """Every view of the schema `v1` with its columns and their comments, in the page's order."""
+    with database.begin() as connection:
+        rows = connection.execute(
+            text(
+                """
+                SELECT c.relname, coalesce(obj_description(c.oid, 'pg_class'), ''),
+                       a.attname, format_type(a.atttypid, a.atttypmod),
+                       coalesce(col_description(c.oid, a.attnum), '')
+                FROM pg_class AS c
+                JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
+                WHERE c.relnamespace = to_regnamespace(:schema) AND c.relkind = 'v'
+                ORDER BY array_position(:names, c.relname::text), c.relname, a.attnum
+                """
+            ),
+            {"schema": views.SCHEMA, "names": list(views.NAMES)},
+        )
+        found: dict[tuple[str, str], list[ViewColumn]] = {}
+        for name, comment, *column in rows:
+            found.setdefault((name, comment), []).append(ViewColumn(*column))
+    return [
+        ViewDescription(name, comment, tuple(columns)) for (name, comment), columns in found.items()
+    ]
