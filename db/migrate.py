@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.exc import InternalError
+from psycopg.errors import DependentObjectsStillExist
 
 from db import reader, views
 from db.errors import SchemaMismatch
@@ -119,12 +119,10 @@ def current_revision(database: Database) -> str | None:
 def _naming_dependents() -> Iterator[None]:
     try:
         yield
-    except InternalError as error:
-        if getattr(error.orig, "sqlstate", None) != "2BP01":
-            raise
+    except DependentObjectsStillExist as error:
         raise SchemaMismatch(
             f"Objects of your own build on the views of the schema {views.SCHEMA}, which this "
-            f"version changes: {error.orig.diag.message_detail}. Drop them, run `stepforge db "  # type: ignore[union-attr]
+            f"version changes: {error.diag.message_detail}. Drop them, run `stepforge db "
             "upgrade`, and make them again."
         ) from error
 

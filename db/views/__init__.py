@@ -52,7 +52,7 @@ def remove(connection: Connection) -> None:
     """Drop every view of the schema, so that the tables below can change.
 
     Raises:
-        sqlalchemy.exc.InternalError: a view outside of the schema builds on one of these.
+        psycopg.errors.DependentObjectsStillExist: a view outside of the schema builds on these.
     """
     there = connection.execute(
         text(
