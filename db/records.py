@@ -72,7 +72,8 @@ class ClaimedSearch:
     seed: int
     lease_token: int
     question: str
-    answer: str
+    answer: str | None
+    """Ground truth; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

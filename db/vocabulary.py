@@ -20,6 +20,10 @@ class StepKind(StrEnum):
     CODE = "code"  # ends in <end_of_step>
     FINAL_CODE = "final_code"  # ends in <end_of_code>; its observation is shown to the policy
     ANSWER = "answer"  # ends in <end_of_answer>; holds no code
+    THOUGHT = "thought"  # one step in words (rStar's A1)
+    SUBQUESTION = "subquestion"  # a sub-question with its answer (A3)
+    REANSWER = "reanswer"  # the sub-question before, answered again (A4)
+    REPHRASED = "rephrased"  # the question in other words (A5)
     UNPARSABLE = "unparsable"  # has none of the three endings
 
 
@@ -56,6 +60,16 @@ class PairKind(StrEnum):
 
     STEP = "step"  # two steps after the same prefix
     ANSWER = "answer"  # two whole trajectories; their prefixes may differ
+
+
+class DraftStatus(StrEnum):
+    """What became of a synthetic problem."""
+
+    KEPT = "kept"  # enough solutions agreed; it is a problem now
+    DROPPED = "dropped"  # kept, but its searches were correct too seldom
+    DISAGREED = "disagreed"  # too few solutions agreed
+    DUPLICATE = "duplicate"  # its question was stored already
+    UNREADABLE = "unreadable"  # the model wrote no question
 
 
 class DatasetKind(StrEnum):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.errors import ConfigurationError
@@ -73,6 +73,14 @@ class Annotation(StrEnum):
     PPM_AUGMENTED = "ppm_augmented"  # q(s)^0 = PPM(prefix)
 
 
+class Actions(StrEnum):
+    """What a step of a search may be (`services.search.actions`)."""
+
+    CODE_STEP = "code_step"  # rStar-Math's code-augmented step
+    RSTAR = "rstar"  # rStar's five actions, in words
+    RSTAR_REMAINING = "rstar_remaining"  # A2 alone: a solution in words at one go
+
+
 class StartFrom(StrEnum):
     """Which policy a round's training starts from."""
 
@@ -105,8 +113,18 @@ class SearchProfile(Frozen):
     exploration: Annotated[float, Field(ge=0)] = 2.0
     """c in UCT(s) = Q(s) + c sqrt(ln N(parent) / N(s))."""
     annotation: Annotation = Annotation.TERMINAL_GUIDED
+    actions: Actions = Actions.CODE_STEP
     sampling: Sampling = Sampling()
     trees_in_flight: Positive = 64
+
+    @model_validator(mode="after")
+    def _words_have_no_ppm(self) -> Self:
+        if self.actions is not Actions.CODE_STEP and self.annotation is Annotation.PPM_AUGMENTED:
+            raise ValueError(
+                "a PPM scores prefixes of code-augmented solutions; rStar's actions are searched "
+                "with annotation = 'terminal_guided'"
+            )
+        return self
 
 
 class SftProfile(Frozen):

@@ -74,22 +74,29 @@ def create_run(engines: Engines, wanted: NewRun) -> RunRow:
         seed=profile.seed,
     )
     reporting.current().say(imported.sentence())
-    usable = problems.answered(database, imported.problem_ids)
-    if len(usable) < len(imported.problem_ids):
+    answered = problems.answered(database, imported.problem_ids)
+    if len(answered) < len(imported.problem_ids):
         reporting.current().say(
-            f"{len(imported.problem_ids) - len(usable)} problems without an answer are not searched"
+            f"{len(imported.problem_ids) - len(answered)} problems have no answer: their "
+            "trajectories are weighed by agreement, and none of them is held out"
         )
     return runs.create(
         database,
         name=wanted.name,
         profile=profile.model_dump(mode="json"),
         base_model=str(base_model),
-        problems=split(usable, held_out=profile.held_out, seed=profile.seed),
+        problems=split(
+            imported.problem_ids, answered, held_out=profile.held_out, seed=profile.seed
+        ),
     )
 
 
-def split(problem_ids: Sequence[int], *, held_out: int, seed: int) -> list[RunProblemRecord]:
+def split(
+    problem_ids: Sequence[int], answered: Sequence[int], *, held_out: int, seed: int
+) -> list[RunProblemRecord]:
     """Shuffled problems with their splits; at most a third is held out, however few there are.
+
+    Only answered problems are held out: a policy cannot be evaluated on the others.
 
     Raises:
         ConfigurationError: fewer than three problems.
@@ -102,10 +109,12 @@ def split(problem_ids: Sequence[int], *, held_out: int, seed: int) -> list[RunPr
     shuffled = sorted(
         problem_ids, key=lambda number: hashlib.sha256(f"{seed}/{number}".encode()).digest()
     )
-    kept_out = min(held_out, len(shuffled) // 3)
+    known = set(answered)
+    kept_out = [n for n in shuffled if n in known][: min(held_out, len(shuffled) // 3)]
+    hidden = set(kept_out)
     return [
-        RunProblemRecord(problem_id, Split.HELD_OUT if place < kept_out else Split.TRAIN)
-        for place, problem_id in enumerate(shuffled)
+        *(RunProblemRecord(number, Split.HELD_OUT) for number in kept_out),
+        *(RunProblemRecord(n, Split.TRAIN) for n in shuffled if n not in hidden),
     ]
 
 

@@ -35,6 +35,9 @@ ANSWER = "<answer>"
 STOPS = (END_OF_STEP, END_OF_CODE, END_OF_ANSWER)
 """Generation of a step ends with the first of these, which is kept in its text."""
 
+WORDS = frozenset((StepKind.THOUGHT, StepKind.SUBQUESTION, StepKind.REANSWER, StepKind.REPHRASED))
+"""Steps of a solution in words: nothing of them is executed."""
+
 OBSERVATION_CHARACTERS = 400
 """A longer observation is cut before the policy sees it."""
 
@@ -76,7 +79,7 @@ def parse_step(text: str, *, after: StepKind) -> Step:
     `StepKind.UNPARSABLE`, with its text kept for the record.
     """
     text = clean(text)
-    body, ending = _split_ending(text)
+    body, ending = split_ending(text)
     if not body.strip():
         return Step(StepKind.UNPARSABLE, text)
     if after is StepKind.FINAL_CODE:
@@ -93,7 +96,7 @@ def parse_step(text: str, *, after: StepKind) -> Step:
 
 def segment(kind: StepKind, text: str, observation: str) -> str:
     """What a step adds to the prompt of the steps after it."""
-    if kind is StepKind.CODE:
+    if kind is StepKind.CODE or kind in WORDS:
         return f"{text}\n"
     if kind is StepKind.FINAL_CODE:
         return f"{text}\n{OUTPUT}{observation}{END_OF_OUTPUT}\n{ANSWER}"
@@ -106,6 +109,15 @@ def shown_observation(text: str) -> str:
     for marker in (*STOPS, END_OF_OUTPUT, OUTPUT, ANSWER):
         text = text.replace(marker, "")
     return text if len(text) <= OBSERVATION_CHARACTERS else text[:OBSERVATION_CHARACTERS] + "..."
+
+
+def split_ending(text: str) -> tuple[str, str]:
+    """The text before the first ending, and that ending (empty where there is none)."""
+    found = [(text.find(stop), stop) for stop in STOPS if stop in text]
+    if not found:
+        return text, ""
+    position, stop = min(found)
+    return text[:position], stop
 
 
 def boxed(text: str) -> str:
@@ -124,12 +136,3 @@ def boxed(text: str) -> str:
 def clean(text: str) -> str:
     """Text that Postgres and UTF-8 can hold: no NUL, no lone surrogate."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
-
-
-def _split_ending(text: str) -> tuple[str, str]:
-    """The text before the first ending, and that ending (empty where there is none)."""
-    found = [(text.find(stop), stop) for stop in STOPS if stop in text]
-    if not found:
-        return text, ""
-    position, stop = min(found)
-    return text[:position], stop

@@ -2,6 +2,7 @@
 
 from db.models.base import Base
 from db.models.checkpoints import Checkpoint, Evaluation, EvaluationAnswer
+from db.models.consistency import ConsistencyCandidate, ConsistencyCheck
 from db.models.curation import Dataset, DatasetItem, PreferencePair, Trajectory
 from db.models.problems import Problem, RunProblem
 from db.models.runs import Round, Run, Stage
@@ -15,10 +16,13 @@ from db.models.statistics import (
     SearchStatistics,
     StepStatistics,
 )
+from db.models.synthesis import SynthesisDraft
 
 __all__ = [
     "Base",
     "Checkpoint",
+    "ConsistencyCandidate",
+    "ConsistencyCheck",
     "Dataset",
     "DatasetItem",
     "Evaluation",
@@ -38,5 +42,6 @@ __all__ = [
     "SearchStatistics",
     "Stage",
     "StepStatistics",
+    "SynthesisDraft",
     "Trajectory",
 ]

@@ -30,6 +30,7 @@ NAMES = (
     "searches",
     "steps",
     "trajectories",
+    "mutual_trajectories",
     "pairs",
     "datasets",
     "dataset_items",

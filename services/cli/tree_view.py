@@ -91,10 +91,12 @@ def _ending(node: TreeNode) -> Text:
         return Text()
     if node.terminal_reason is not TerminalReason.ANSWER:
         return Text(f"  ends: {node.terminal_reason.value}", style="red")
+    if node.verdict is None:
+        return Text("  answer, no ground truth", style="cyan")
     words = {
         Verdict.EQUAL: ("  correct", "bold green"),
         Verdict.DIFFERENT: ("  wrong", "bold red"),
         Verdict.UNDECIDED: ("  undecided", "bold yellow"),
     }
-    word, style = words[node.verdict or Verdict.UNDECIDED]
+    word, style = words[node.verdict]
     return Text(word, style=style)

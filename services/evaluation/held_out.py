@@ -44,8 +44,11 @@ def evaluate_stage(context: RunContext, round_number: int) -> None:
         return
     if checkpoints.is_evaluated(database, checkpoint.id, benchmark=BENCHMARK, metric=METRIC):
         return
-    context.engines.start_model_server()
     held_out = problems.of_run(database, context.run.id, Split.HELD_OUT)
+    if not held_out:
+        reporting.current().say("no problem is held out; nothing to evaluate")
+        return
+    context.engines.start_model_server()
     answers = asyncio.run(
         _answer_all(context, checkpoint.path, held_out[: context.profile.evaluation.max_problems])
     )

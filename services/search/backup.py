@@ -23,6 +23,13 @@ def end_with_answer(node: Node, verdict: Verdict) -> None:
     node.reward = REWARDS[verdict]
 
 
+def end_with_open_answer(node: Node) -> None:
+    """Make an answer node terminal whose truth is not known; it weighs nothing until a rollout
+    ends there (`services.search.agreement`)."""
+    node.terminal_reason = TerminalReason.ANSWER
+    node.reward = 0.0
+
+
 def end_without_answer(node: Node, reason: TerminalReason) -> None:
     """Make a node terminal from which no answer was reached; that is a wrong end."""
     node.terminal_reason = reason
@@ -37,8 +44,8 @@ def back_up(path: Sequence[Node]) -> None:
     for node in path:
         node.visit_count += 1
         node.value_sum += terminal.reward
-        node.leads_to_correct |= terminal.reward > 0
-        node.leads_to_wrong |= terminal.reward < 0
+        node.leads_to_correct |= terminal.is_labelled and terminal.reward > 0
+        node.leads_to_wrong |= terminal.is_labelled and terminal.reward < 0
 
 
 def set_prior(node: Node, score: float) -> None:

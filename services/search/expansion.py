@@ -11,36 +11,41 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from db.vocabulary import Outcome, StepKind, TerminalReason
-from services.search.backup import end_with_answer, end_without_answer, set_prior
+from services.search.actions import action_set
+from services.search.backup import (
+    end_with_answer,
+    end_with_open_answer,
+    end_without_answer,
+    set_prior,
+)
 from services.search.tree import Node
-from services.steps import Candidate, Step, parse_step, shown_observation
+from services.steps import WORDS, Step, shown_observation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from services.search.protocols import Assignment, Collaborators, ValueModel
+    from services.search.protocols import Assignment, Collaborators, Grader, Policy, ValueModel
     from services.search.tree import Tree
 
 ERROR_CHARACTERS = 500
 """A longer exception message is cut."""
 
 
-def expansion_seed(search_seed: int, node_number: int) -> int:
+def expansion_seed(search_seed: int, node_number: int, action: str = "") -> int:
     """A seed in [0, 2**63) for the candidates of one node; independent of timing and history."""
-    digest = hashlib.sha256(f"{search_seed}/{node_number}".encode()).digest()
-    return int.from_bytes(digest[:8]) >> 1
+    name = f"{search_seed}/{node_number}/{action}" if action else f"{search_seed}/{node_number}"
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) >> 1
 
 
-def merge(candidates: Sequence[Candidate], *, after: StepKind) -> list[tuple[Step, int, int]]:
-    """The different steps among the candidates, each with its count and its generated tokens.
+def merge(proposed: Iterable[tuple[Step, int]]) -> list[tuple[Step, int, int]]:
+    """The different steps among candidates, each with its count and its generated tokens.
 
     The tokens of merged candidates are summed: all of them were generated and paid for.
     """
     merged: dict[tuple[StepKind, str], tuple[Step, int, int]] = {}
-    for candidate in candidates:
-        step = parse_step(candidate.text, after=after)
+    for step, generated in proposed:
         _, count, tokens = merged.get((step.kind, step.text), (step, 0, 0))
-        merged[step.kind, step.text] = (step, count + 1, tokens + candidate.tokens)
+        merged[step.kind, step.text] = (step, count + 1, tokens + generated)
     return list(merged.values())
 
 
@@ -52,13 +57,7 @@ async def expand(
     Raises:
         InfrastructureError: policy, sandbox, grader or PPM failed; the node is as it was before.
     """
-    candidates = await collaborators.policy.propose(
-        tree.prompt(node),
-        count=assignment.profile.candidates,
-        seed=expansion_seed(assignment.seed, node.number),
-        affinity=assignment.affinity,
-    )
-    steps = merge(candidates, after=node.kind)
+    steps = merge(await _propose(tree, node, assignment, collaborators.policy))
     first = len(tree.nodes)
     children = [
         Node(
@@ -99,17 +98,45 @@ def dead_end_reason(children: Sequence[Node]) -> TerminalReason:
     return TerminalReason.EXECUTION_ERRORS
 
 
+async def _propose(
+    tree: Tree, node: Node, assignment: Assignment, policy: Policy
+) -> list[tuple[Step, int]]:
+    """The candidates of every action that is open at a node, as steps with their tokens.
+
+    Seeds of a node's only action do not depend on its name.
+    """
+    actions = action_set(assignment.profile.actions).open_at(tree, node)
+    answers = await asyncio.gather(
+        *(
+            policy.propose(
+                action.prompt(tree, node),
+                count=assignment.profile.candidates if action.several else 1,
+                seed=expansion_seed(
+                    assignment.seed, node.number, action.name if len(actions) > 1 else ""
+                ),
+                affinity=assignment.affinity,
+            )
+            for action in actions
+        )
+    )
+    return [
+        (action.read(candidate.text, node), candidate.tokens)
+        for action, candidates in zip(actions, answers, strict=True)
+        for candidate in candidates
+    ]
+
+
 async def _evaluate(
     child: Node, code: str, parent: Node, assignment: Assignment, collaborators: Collaborators
 ) -> None:
-    """Execute a step, or grade an answer."""
+    """Execute a step, or grade an answer; words are taken as they are."""
     if child.kind is StepKind.UNPARSABLE:
         child.outcome = Outcome.UNPARSABLE
     elif child.kind is StepKind.ANSWER:
         child.state = parent.state
-        end_with_answer(
-            child, await collaborators.grader.grade(child.answer, truth=assignment.truth)
-        )
+        await _grade(child, assignment.truth, collaborators.grader)
+    elif child.kind in WORDS:
+        child.state = parent.state
     else:
         child.state, execution = await collaborators.executor.execute(code, parent=parent.state)
         child.outcome = execution.outcome
@@ -118,6 +145,13 @@ async def _evaluate(
         if execution.exception_type:
             message = f"{execution.exception_type}: {execution.exception_message}"
             child.error = message[:ERROR_CHARACTERS]
+
+
+async def _grade(child: Node, truth: str | None, grader: Grader) -> None:
+    if truth is None:
+        end_with_open_answer(child)
+    else:
+        end_with_answer(child, await grader.grade(child.answer, truth=truth))
 
 
 async def _priors(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from services.search.agreement import weigh_answers
 from services.search.backup import back_up
 from services.search.expansion import expand
 from services.search.selection import select_child
@@ -38,5 +39,7 @@ async def rollout(tree: Tree, assignment: Assignment, collaborators: Collaborato
         child = select_child(tree, node, assignment.profile.exploration)
         if child is not None:
             path.append(child)
+    if assignment.truth is None:
+        await weigh_answers(tree, path[-1], collaborators.grader)
     back_up(path)
     tree.rollouts += 1

@@ -86,8 +86,9 @@ class Assignment:
 
     profile: SearchProfile
     seed: int
-    truth: str
+    truth: str | None
     """The ground-truth answer. In data generation rewards are always its own, never the PPM's
-    (rStar-Math section 3.3)."""
+    (rStar-Math section 3.3). None where there is none: answers are then weighed by their agreement
+    (`services.search.agreement`)."""
     affinity: int
     """The same for all requests of one search."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from db.vocabulary import Outcome, StepKind
+from db.vocabulary import Outcome, StepKind, TerminalReason
 from services.steps import root_prompt, segment
 
 if TYPE_CHECKING:
-    from db.vocabulary import TerminalReason, Verdict
+    from db.vocabulary import Verdict
 
 ROOT = 0
 
@@ -46,6 +46,8 @@ class Node:
     children: list[int] = field(default_factory=list)
     terminal_reason: TerminalReason | None = None
     verdict: Verdict | None = None
+    agrees_with: int | None = None
+    """Without a ground truth: the first answer of the tree that this answer is equal to."""
     reward: float | None = None
 
     @property
@@ -62,6 +64,11 @@ class Node:
     def segment(self) -> str:
         """What this step adds to the prompt of the steps after it; nothing for the root."""
         return segment(self.kind, self.text, self.observation)
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether this end is known to be right or wrong; an answer without a truth is not."""
+        return self.terminal_reason is not TerminalReason.ANSWER or self.verdict is not None
 
     @property
     def is_viable(self) -> bool:
