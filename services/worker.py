@@ -11,11 +11,12 @@ from celery import Celery
 from services.config import Settings
 
 ROLLOUTS_QUEUE = "rollouts"
+TASKS = ("services.rollouts.tasks", "services.consistency.tasks")
 
 
 def make_app(broker_url: str) -> Celery:
     """A Celery app on this broker, with the service's tasks."""
-    app = Celery("stepforge", broker=broker_url, include=["services.rollouts.tasks"])
+    app = Celery("stepforge", broker=broker_url, include=TASKS)
     app.conf.update(
         task_acks_late=False,
         task_ignore_result=True,

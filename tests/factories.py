@@ -30,16 +30,24 @@ def new_problem(question: str = "What is 2 + 2?", answer: str | None = "4") -> N
     )
 
 
-def stored_problems(database: Database, count: int) -> list[int]:
-    new = [new_problem(f"What is {number} + 2?", str(number + 2)) for number in range(count)]
+def stored_problems(database: Database, count: int, *, answered: bool = True) -> list[int]:
+    new = [
+        new_problem(f"What is {number} + 2?", str(number + 2) if answered else None)
+        for number in range(count)
+    ]
     problems.import_all(database, new)
     return problems.ids_by_hash(database, [problem.content_hash for problem in new])
 
 
 def stored_run(
-    database: Database, *, count: int = 3, held_out: int = 1, name: str = "run"
+    database: Database,
+    *,
+    count: int = 3,
+    held_out: int = 1,
+    name: str = "run",
+    answered: bool = True,
 ) -> RunRow:
-    ids = stored_problems(database, count)
+    ids = stored_problems(database, count, answered=answered)
     splits = [Split.HELD_OUT] * held_out + [Split.TRAIN] * (count - held_out)
     return runs.create(
         database,
@@ -60,9 +68,9 @@ def stored_round(database: Database, run: RunRow, number: int = 1) -> RoundRow:
     )
 
 
-def planned_round(database: Database, *, count: int = 3) -> RoundRow:
+def planned_round(database: Database, *, count: int = 3, answered: bool = True) -> RoundRow:
     """A run with one round and an open search for each training problem."""
-    run = stored_run(database, count=count + 1)
+    run = stored_run(database, count=count + 1, answered=answered)
     this_round = stored_round(database, run)
     training = [p.id for p in problems.of_run(database, run.id, Split.TRAIN)]
     searches.plan(database, this_round.id, training, seed=0)

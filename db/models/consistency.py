@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import (
-    REAL,
     BigInteger,
     CheckConstraint,
     Computed,
@@ -90,7 +89,7 @@ class ConsistencyCheck(Created, Base):
     )
     discriminator: Mapped[str] = mapped_column(comment="Checkpoint folder, or model of a server")
     seed: Mapped[int] = mapped_column(BigInteger, comment="Of the prefix and of the completion")
-    prefix_share: Mapped[float] = mapped_column(REAL, comment="Drawn from [0.2, 0.8]")
+    prefix_share: Mapped[float] = mapped_column(comment="Drawn from [0.2, 0.8]")
     prefix_steps: Mapped[int] = mapped_column(comment="Steps that the discriminator was given")
     of_steps: Mapped[int] = mapped_column(comment="Steps that could be given; the answer is none")
     completion: Mapped[str] = mapped_column(comment="What the discriminator wrote")

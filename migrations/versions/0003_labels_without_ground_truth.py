@@ -107,7 +107,7 @@ def _create_consistency() -> None:
             nullable=False,
         ),
         sa.Column("seed", sa.BigInteger(), nullable=False),
-        sa.Column("prefix_share", sa.REAL(), nullable=False),
+        sa.Column("prefix_share", sa.Float(), nullable=False),
         sa.Column(
             "prefix_steps",
             sa.Integer(),

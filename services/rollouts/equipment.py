@@ -6,6 +6,7 @@ import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from services.config import Actions
 from services.grading.process import ProcessGrader
 from services.inference.client import HttpPolicy, HttpPpm
 from services.inference.few_shot import FEW_SHOT_PREFIX
@@ -39,11 +40,17 @@ async def open_sandbox(settings: Settings) -> SandboxProvider:
 
 @asynccontextmanager
 async def open_equipment(
-    settings: Settings, *, policy: str | None, ppm: str | None, sampling: Sampling
+    settings: Settings,
+    *,
+    policy: str | None,
+    ppm: str | None,
+    sampling: Sampling,
+    actions: Actions = Actions.CODE_STEP,
 ) -> AsyncIterator[Equipment]:
     """`policy` and `ppm` are checkpoint folders.
 
-    No policy means the bootstrap endpoint's model, with few-shot prompts; no PPM means no priors.
+    No policy means the bootstrap endpoint's model, with few-shot prompts of the code-augmented step
+    (actions in words bring their own); no PPM means no priors.
 
     Raises:
         SandboxUnavailable, GraderUnavailable: an engine could not be opened.
@@ -55,7 +62,7 @@ async def open_equipment(
                 model=settings.bootstrap_model,
                 sampling=sampling,
                 api_key=settings.api_key,
-                prompt_prefix=FEW_SHOT_PREFIX,
+                prompt_prefix=FEW_SHOT_PREFIX if actions is Actions.CODE_STEP else "",
                 setting="STEPFORGE_BOOTSTRAP_URL",
             )
         else:

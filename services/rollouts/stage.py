@@ -85,9 +85,14 @@ def release_dead(database: Database, round_id: int) -> None:
     The token keeps this safe: whoever claims a freed search fences the old owner out.
     """
     for owner in searches.owners(database, round_id):
-        host, _, pid = owner.partition(":")
-        if host == socket.gethostname() and pid.isdigit() and not _works(int(pid)):
+        if is_dead(owner):
             searches.release_owner(database, round_id, owner)
+
+
+def is_dead(owner: str) -> bool:
+    """Whether the owner of a lease is a process of this machine that no longer runs."""
+    host, _, pid = owner.partition(":")
+    return host == socket.gethostname() and pid.isdigit() and not _works(int(pid))
 
 
 def _works(pid: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from typing import TYPE_CHECKING
 
 from celery.utils.log import get_task_logger
 from kombu.exceptions import OperationalError
@@ -17,6 +18,9 @@ from services.errors import EngineUnavailable
 from services.rollouts.engine import RolloutEngine
 from services.rollouts.equipment import open_equipment
 from services.worker import app
+
+if TYPE_CHECKING:
+    from celery import Task
 
 logger = get_task_logger(__name__)
 
@@ -34,9 +38,18 @@ def ring(broker_url: str, round_id: int) -> None:
     Raises:
         EngineUnavailable: the broker cannot be reached.
     """
+    send(search_round, broker_url, round_id)
+
+
+def send(task: Task, broker_url: str, round_id: int) -> None:
+    """Send a Celery task that works on a round.
+
+    Raises:
+        EngineUnavailable: the broker cannot be reached.
+    """
     try:
         with app.connection_for_write(url=broker_url) as connection:
-            search_round.apply_async((round_id,), connection=connection)
+            task.apply_async((round_id,), connection=connection)
     except OperationalError as error:
         raise EngineUnavailable(
             f"The broker {maybe_sanitize_url(broker_url)} cannot be reached: {error}. Start it, or "
@@ -64,6 +77,7 @@ async def _search_round(round_id: int, settings: Settings) -> int:
             policy=checkpoints.by_id(database, policy).path if policy else None,
             ppm=checkpoints.by_id(database, ppm).path if ppm else None,
             sampling=search.sampling,
+            actions=search.actions,
         ) as equipment:
             engine = RolloutEngine(database, equipment, search, owner=owner_name())
             return await engine.run(round_id)

@@ -1,0 +1,118 @@
+"""Mutual consistency: does another model, given part of a trajectory, come to the same answer?
+
+A check is a search with one rollout and one candidate below the prefix, so it shares every line
+that generates, reads, runs and grades a step. The trajectory's own answer stands in the place of
+the truth: the verdict on the completion's answer is whether the two agree. A failure of an engine
+leaves the trajectory unjudged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from db.records import CheckRecord
+from db.vocabulary import Outcome, StepKind, TerminalReason
+from services.config import Actions, SearchProfile
+from services.consistency.prefix import draw_prefix, in_words, tree_of
+from services.search.actions import completing
+from services.search.expansion import expansion_seed
+from services.search.grow import grow
+from services.search.protocols import Assignment, Collaborators
+from services.steps import boxed, split_ending
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from db.records import ClaimedCandidate, PathStep
+    from services.consistency.prefix import Prefix
+    from services.rollouts.engine import Equipment
+    from services.sandbox.base import SandboxSession
+    from services.search.tree import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """How trajectories are checked, and with what."""
+
+    equipment: Equipment
+    """Its policy is the discriminator."""
+    discriminator: str
+    """The model's name, stored with every check."""
+    checks: int
+    max_depth: int
+
+    async def judge(
+        self, candidate: ClaimedCandidate, trajectory: Sequence[PathStep]
+    ) -> list[CheckRecord]:
+        """Every check of one trajectory, which ends in its answer.
+
+        Raises:
+            InfrastructureError: an engine failed; nothing is known about the trajectory.
+        """
+        return [await self._check(candidate, trajectory, number) for number in range(self.checks)]
+
+    async def _check(
+        self, candidate: ClaimedCandidate, trajectory: Sequence[PathStep], number: int
+    ) -> CheckRecord:
+        seed = expansion_seed(candidate.search_seed, candidate.leaf_no, f"check {number}")
+        prefix = draw_prefix(trajectory, seed=seed)
+        tree = tree_of(candidate.question, prefix)
+        session = await self.equipment.sandbox.open_session()
+        try:
+            if await _runs_again(tree, session):
+                await grow(
+                    tree,
+                    self._assignment(candidate, trajectory, seed),
+                    Collaborators(self.equipment.policy, session, self.equipment.grader),
+                )
+        finally:
+            await session.close()
+        return _record(tree, prefix, seed=seed, discriminator=self.discriminator)
+
+    def _assignment(
+        self, candidate: ClaimedCandidate, trajectory: Sequence[PathStep], seed: int
+    ) -> Assignment:
+        actions = Actions.RSTAR if in_words(trajectory) else Actions.CODE_STEP
+        profile = SearchProfile(
+            rollouts=1, candidates=1, max_depth=self.max_depth, actions=completing(actions)
+        )
+        return Assignment(
+            profile=profile,
+            seed=seed,
+            truth=boxed(trajectory[-1].text),
+            affinity=candidate.search_id,
+        )
+
+
+async def _runs_again(tree: Tree, session: SandboxSession) -> bool:
+    """Bring the sandbox to the end of the prefix.
+
+    False where a step that ran in the search does not run again: then the trajectory cannot be
+    reproduced, and its completion comes to no answer.
+    """
+    state = tree.root.state
+    for node in tree.nodes:
+        if node.kind is StepKind.CODE:
+            code = split_ending(node.text)[0]
+            state, execution = await session.execute(code, parent=state)
+            if execution.outcome is not Outcome.OK:
+                return False
+        node.state = state
+    return True
+
+
+def _record(tree: Tree, prefix: Prefix, *, seed: int, discriminator: str) -> CheckRecord:
+    written = tree.nodes[len(prefix.steps) + 1 :]
+    answers = [node for node in written if node.terminal_reason is TerminalReason.ANSWER]
+    return CheckRecord(
+        discriminator=discriminator,
+        seed=seed,
+        prefix_share=prefix.share,
+        prefix_steps=len(prefix.steps),
+        of_steps=prefix.of_steps,
+        completion="".join(node.segment for node in written),
+        answer=answers[-1].answer if answers else None,
+        verdict=answers[-1].verdict if answers else None,
+        generated_tokens=sum(node.generated_tokens for node in written),
+    )

@@ -1,0 +1,87 @@
+"""The Celery task of the consistency checks: answer a doorbell by judging what is free."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from celery.utils.log import get_task_logger
+
+from db.queries import checkpoints, runs
+from db.session import Database
+from db.vocabulary import CheckpointKind
+from services.config import Discriminator, Profile, Settings
+from services.consistency.judge import Judge
+from services.consistency.worker import ConsistencyWorker
+from services.rollouts.equipment import open_equipment
+from services.rollouts.tasks import owner_name, send
+from services.worker import app
+
+if TYPE_CHECKING:
+    from db.records import RoundRow
+
+logger = get_task_logger(__name__)
+
+
+@app.task(name="consistency.judge_round")  # type: ignore[untyped-decorator]
+def judge_round(round_id: int) -> None:
+    """Judge the round's candidates until none is free. Harmless when there is nothing to do."""
+    claimed = asyncio.run(_judge_round(round_id, Settings()))
+    logger.info("round %d: %d trajectories claimed", round_id, claimed)
+
+
+def ring(broker_url: str, round_id: int) -> None:
+    """Send the doorbell of a round.
+
+    Raises:
+        EngineUnavailable: the broker cannot be reached.
+    """
+    send(judge_round, broker_url, round_id)
+
+
+async def _judge_round(round_id: int, settings: Settings) -> int:
+    database = Database(settings.database_url)
+    try:
+        this_round = runs.round_by_id(database, round_id)
+        if this_round is None:
+            logger.warning("round %d is not in this database", round_id)
+            return 0
+        profile = Profile.model_validate(runs.profile_of_round(database, round_id))
+        of_round = profile.rounds[this_round.number - 1]
+        how, search = of_round.consistency, of_round.search
+        model = discriminator_of(database, this_round, how.discriminator)
+        if settings.discriminator_url:
+            model = settings.discriminator_model
+            settings = settings.model_copy(update={"policy_url": settings.discriminator_url})
+        sampling = search.sampling.model_copy(update={"temperature": how.temperature})
+        async with open_equipment(
+            settings, policy=model, ppm=None, sampling=sampling, actions=search.actions
+        ) as equipment:
+            judge = Judge(
+                equipment,
+                discriminator=model or settings.bootstrap_model,
+                checks=how.checks,
+                max_depth=search.max_depth,
+            )
+            worker = ConsistencyWorker(
+                database, judge, owner=owner_name(), in_flight=how.checks_in_flight
+            )
+            return await worker.run(round_id)
+    finally:
+        database.close()
+
+
+def discriminator_of(database: Database, this_round: RoundRow, choice: Discriminator) -> str | None:
+    """The folder of the checkpoint that checks a round; None for the bootstrap endpoint's model."""
+    if this_round.policy_checkpoint_id is None:
+        return None
+    searched = checkpoints.by_id(database, this_round.policy_checkpoint_id)
+    if choice is Discriminator.PREVIOUS:
+        previous = checkpoints.latest(
+            database,
+            run_id=this_round.run_id,
+            before_round=searched.round_number,
+            kind=CheckpointKind.POLICY,
+        )
+        return (previous or searched).path
+    return searched.path
