@@ -70,6 +70,7 @@ class ClaimedSearch:
     round_id: int
     problem_id: int
     seed: int
+    tier: int
     lease_token: int
     question: str
     answer: str | None

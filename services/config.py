@@ -107,11 +107,21 @@ class Sampling(Frozen):
     max_step_tokens: Positive = 512
 
 
+class Tier(Frozen):
+    """How much a search of one problem may try."""
+
+    rollouts: Positive
+    candidates: Positive
+
+
 class SearchProfile(Frozen):
     """One round's search (rStar-Math section 3.3 and appendix A.1)."""
 
     rollouts: Positive
     candidates: Positive
+    escalation: tuple[Tier, ...] = ()
+    """What a problem gets that is still unsolved, one tier after the other, each a new search with
+    a seed of its own (rStar-Math section 3.4, round 4)."""
     max_depth: Positive = 16
     exploration: Annotated[float, Field(ge=0)] = 2.0
     """c in UCT(s) = Q(s) + c sqrt(ln N(parent) / N(s))."""
@@ -128,6 +138,15 @@ class SearchProfile(Frozen):
                 "with annotation = 'terminal_guided'"
             )
         return self
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """Tier 0, which every problem gets, and those of the escalation."""
+        return (Tier(rollouts=self.rollouts, candidates=self.candidates), *self.escalation)
+
+    def at_tier(self, tier: int) -> SearchProfile:
+        """The profile as it applies to a search of this tier."""
+        return self.model_copy(update=dict(self.tiers[tier]))
 
 
 class SftProfile(Frozen):

@@ -41,6 +41,7 @@ class Search(Created, Base):
         ),
         CheckConstraint("(status = 'done') = (solved IS NOT NULL)", name="done_has_result"),
         CheckConstraint("lease_token >= 0 AND failures >= 0", name="counters_not_negative"),
+        CheckConstraint("tier >= 0", name="tier_not_negative"),
         Index("ix_searches_round_id_status", "round_id", "status"),
         Index("ix_searches_problem_id", "problem_id"),
     )
@@ -49,6 +50,11 @@ class Search(Created, Base):
     round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
     problem_id: Mapped[int] = mapped_column(ForeignKey("problems.id"))
     seed: Mapped[int] = mapped_column(BigInteger, comment="Seed of its sampling")
+    tier: Mapped[int] = mapped_column(
+        SmallInteger,
+        server_default="0",
+        comment="Place among the profile's tiers: which rollouts and candidates applied",
+    )
     status: Mapped[SearchStatus] = mapped_column(
         enumeration(SearchStatus, "search_status"),
         server_default=SearchStatus.OPEN.value,

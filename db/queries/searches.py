@@ -24,17 +24,24 @@ MAX_FAILURES = 5
 """Infrastructure failures after which a search is given up, without a label."""
 
 
-def plan(database: Database, round_id: int, problem_ids: Sequence[int], *, seed: int) -> int:
-    """Make the round's searches, one for each problem. Returns how many were not there before."""
+def plan(
+    database: Database, round_id: int, problem_ids: Sequence[int], *, seed: int, tier: int = 0
+) -> int:
+    """Make searches of one tier, one for each problem. Returns how many were not there before."""
     with database.begin() as connection:
         result = connection.execute(
             text(
-                "INSERT INTO searches (round_id, problem_id, seed) "
-                "SELECT :round_id, problem_id, :seed "
+                "INSERT INTO searches (round_id, problem_id, seed, tier) "
+                "SELECT :round_id, problem_id, :seed, :tier "
                 "FROM unnest(CAST(:problem_ids AS bigint[])) AS problem_id "
                 "ON CONFLICT (round_id, problem_id, seed) DO NOTHING"
             ),
-            {"round_id": round_id, "seed": seed, "problem_ids": list(problem_ids)},
+            {
+                "round_id": round_id,
+                "seed": seed,
+                "tier": tier,
+                "problem_ids": list(problem_ids),
+            },
         )
         return result.rowcount
 
@@ -58,8 +65,8 @@ def claim(
                     lease_expires_at = now() + make_interval(secs => :lease_seconds)
                 FROM free, problems AS p
                 WHERE s.id = free.id AND p.id = s.problem_id
-                RETURNING s.id, s.round_id, s.problem_id, s.seed, s.lease_token, p.question,
-                          p.answer
+                RETURNING s.id, s.round_id, s.problem_id, s.seed, s.tier, s.lease_token,
+                          p.question, p.answer
                 """
             ),
             {

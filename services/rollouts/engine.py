@@ -133,7 +133,7 @@ class RolloutEngine:
             await grow(
                 tree,
                 Assignment(
-                    profile=self._profile,
+                    profile=self._profile.at_tier(search.tier),
                     seed=search.seed,
                     truth=search.answer,
                     affinity=search.search_id,
