@@ -232,6 +232,17 @@ class DatasetItemRecord:
     rejected: str | None = None
     trajectory_id: int | None = None
     pair_id: int | None = None
+    depth: int | None = None
+    """Steps of the solution; of a pair, the depth of its steps."""
+    correct: bool | None = None
+    q_value: float | None = None
+    """Mean Q of the solution's steps; of a pair, Q of the preferred step."""
+    margin: float | None = None
+    weight: float = 1.0
+    solve_rate: float | None = None
+    step_lengths: tuple[int, ...] | None = None
+    """Characters of each step of a solution; they add up to `chosen`."""
+    step_q: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

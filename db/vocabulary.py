@@ -75,8 +75,17 @@ class DraftStatus(StrEnum):
 class DatasetKind(StrEnum):
     """What a dataset version trains."""
 
-    SFT = "sft"
-    PREFERENCE = "preference"
+    SFT = "sft"  # correct solutions, for a policy
+    PREFERENCE = "preference"  # pairs, for a PPM
+    STEPWISE = "stepwise"  # solutions with a label on every step, for a process reward model
+
+
+class ExclusionRule(StrEnum):
+    """Why a problem is left out of a named dataset version."""
+
+    NEAR_DUPLICATE = "near_duplicate"  # an earlier problem of the version asks almost the same
+    NGRAM = "ngram"  # it shares a run of words with an item of a benchmark
+    MINHASH = "minhash"  # it is similar to an item of a benchmark as a whole
 
 
 class CheckpointKind(StrEnum):

@@ -3,7 +3,13 @@
 from db.models.base import Base
 from db.models.checkpoints import Checkpoint, Evaluation, EvaluationAnswer
 from db.models.consistency import ConsistencyCandidate, ConsistencyCheck
-from db.models.curation import Dataset, DatasetItem, PreferencePair, Trajectory
+from db.models.curation import (
+    Dataset,
+    DatasetExclusion,
+    DatasetItem,
+    PreferencePair,
+    Trajectory,
+)
 from db.models.problems import Problem, RunProblem
 from db.models.runs import Round, Run, Stage
 from db.models.searches import Node, Search
@@ -24,6 +30,7 @@ __all__ = [
     "ConsistencyCandidate",
     "ConsistencyCheck",
     "Dataset",
+    "DatasetExclusion",
     "DatasetItem",
     "Evaluation",
     "EvaluationAnswer",

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     CheckConstraint,
     Computed,
     ForeignKey,
     Identity,
     Index,
+    SmallInteger,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, INTEGER, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, INTEGER, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, Created, enumeration
-from db.vocabulary import DatasetKind, PairKind
+from db.vocabulary import DatasetKind, ExclusionRule, PairKind
 
 
 class Trajectory(Base):
@@ -79,24 +81,48 @@ class Dataset(Created, Base):
     __table_args__ = (
         UniqueConstraint("run_id", "round_number", "kind"),
         CheckConstraint("item_count > 0", name="not_empty"),
+        CheckConstraint("name <> ''", name="name_not_empty"),
+        CheckConstraint("(name IS NULL) <> (round_number IS NULL)", name="named_or_of_a_round"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
-    round_number: Mapped[int] = mapped_column(comment="0 is the bootstrap set")
+    name: Mapped[str | None] = mapped_column(
+        unique=True, comment="Name that a user gave; null: the curate stage made it"
+    )
+    round_number: Mapped[int | None] = mapped_column(
+        comment="Round whose curate stage made it, 0 the bootstrap; null: a named version"
+    )
     kind: Mapped[DatasetKind] = mapped_column(
-        enumeration(DatasetKind, "dataset_kind"), comment="sft or preference"
+        enumeration(DatasetKind, "dataset_kind"), comment="sft, preference or stepwise"
     )
     spec: Mapped[dict[str, object]] = mapped_column(JSONB, comment="How the items were chosen")
+    manifest: Mapped[dict[str, object]] = mapped_column(
+        JSONB,
+        server_default="{}",
+        comment="What it was made from, and how many candidates each rule left out",
+    )
     item_count: Mapped[int] = mapped_column(comment="Items of the version")
     content_hash: Mapped[bytes] = mapped_column(comment="sha256 over the items, in order")
 
 
 class DatasetItem(Base):
-    """One training example. `rejected` is set for preference datasets only."""
+    """One training example. `rejected` is set for preference datasets only.
+
+    An item carries the labels that it was chosen by, so that a version stays what it is when labels
+    are made anew or the nodes of its rounds are archived.
+    """
 
     __tablename__ = "dataset_items"
-    __table_args__ = (Index("ix_dataset_items_trajectory_id", "trajectory_id"),)
+    __table_args__ = (
+        CheckConstraint("weight > 0 AND weight <= 1", name="weight_is_a_share"),
+        CheckConstraint("margin > 0 AND margin <= 2", name="margin_in_range"),
+        CheckConstraint("solve_rate BETWEEN 0 AND 1", name="solve_rate_is_a_share"),
+        CheckConstraint(
+            "cardinality(step_lengths) = cardinality(step_q)", name="each_step_has_its_q"
+        ),
+        Index("ix_dataset_items_trajectory_id", "trajectory_id"),
+    )
 
     dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True, comment="Place in the version")
@@ -109,3 +135,59 @@ class DatasetItem(Base):
     rejected: Mapped[str | None] = mapped_column(comment="The other completion")
     trajectory_id: Mapped[int | None] = mapped_column(ForeignKey("trajectories.id"))
     pair_id: Mapped[int | None] = mapped_column(ForeignKey("preference_pairs.id"), index=True)
+    depth: Mapped[int | None] = mapped_column(
+        SmallInteger, comment="Steps of the solution; of a pair, the depth of its steps"
+    )
+    correct: Mapped[bool | None] = mapped_column(
+        comment="Whether the solution's answer is right; null for a pair"
+    )
+    q_value: Mapped[float | None] = mapped_column(
+        comment="Mean Q of the solution's steps; of a pair, Q of the preferred step"
+    )
+    margin: Mapped[float | None] = mapped_column(comment="Of a pair: chosen_q - rejected_q")
+    weight: Mapped[float] = mapped_column(
+        server_default="1", comment="How much a trainer may count it, above 0 to 1"
+    )
+    solve_rate: Mapped[float | None] = mapped_column(
+        REAL, comment="Share of the problem's rollouts that were correct, over the rounds pooled"
+    )
+    step_lengths: Mapped[list[int] | None] = mapped_column(
+        ARRAY(INTEGER), comment="Characters of each step of a solution, in order"
+    )
+    step_q: Mapped[list[float] | None] = mapped_column(
+        ARRAY(DOUBLE_PRECISION), comment="Q of each step of a solution, in order"
+    )
+
+
+class DatasetExclusion(Base):
+    """A problem that was left out of a named version as a duplicate or as contaminated."""
+
+    __tablename__ = "dataset_exclusions"
+    __table_args__ = (
+        CheckConstraint("score > 0 AND score <= 1", name="score_is_a_share"),
+        CheckConstraint(
+            "(rule = 'near_duplicate') = (duplicate_of IS NOT NULL)",
+            name="duplicate_names_the_kept_one",
+        ),
+        CheckConstraint(
+            "(benchmark IS NULL) = (rule = 'near_duplicate') "
+            "AND (benchmark IS NULL) = (benchmark_item IS NULL)",
+            name="contamination_names_the_benchmark",
+        ),
+    )
+
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
+    problem_id: Mapped[int] = mapped_column(ForeignKey("problems.id"), primary_key=True)
+    rule: Mapped[ExclusionRule] = mapped_column(
+        enumeration(ExclusionRule, "exclusion_rule"), comment="Which rule left it out"
+    )
+    score: Mapped[float] = mapped_column(
+        comment="near_duplicate, minhash: Jaccard similarity; ngram: share of the benchmark item's"
+        " n-grams that the problem holds"
+    )
+    duplicate_of: Mapped[int | None] = mapped_column(
+        ForeignKey("problems.id"), comment="The problem that was kept instead"
+    )
+    benchmark: Mapped[str | None] = mapped_column(comment="Name of the benchmark")
+    benchmark_item: Mapped[str | None] = mapped_column(comment="Id of the item in it")
+    evidence: Mapped[str] = mapped_column(comment="What both texts say")

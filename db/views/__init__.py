@@ -34,6 +34,7 @@ NAMES = (
     "pairs",
     "datasets",
     "dataset_items",
+    "dataset_exclusions",
     "checkpoints",
     "evaluations",
     "evaluation_answers",
