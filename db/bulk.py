@@ -1,20 +1,34 @@
-"""The bulk path: whole trees enter `nodes` by binary COPY, on the caller's transaction."""
+"""The bulk path: batches of whole trees enter and leave `nodes` by binary COPY.
+
+A batch is one transaction, fenced and idempotent: the trees of the searches whose lease is still
+the one they were claimed under are written, together with their results; a search that is done
+already under this very lease is left as it is; the others were lost to another worker, and nothing
+of them is written. A batch that is cut anywhere leaves nothing behind and may be sent again.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from db.records import NodeRecord
+from db.session import raw
+from db.vocabulary import Outcome, StepKind, TerminalReason, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from psycopg import Connection as PsycopgConnection
     from sqlalchemy import Connection
 
-    from db.records import NodeRecord
+    from db.records import ClaimedSearch, SearchResult
+    from db.session import Database
 
 # Enum columns are sent as text: the binary form of a Postgres enum value is its label.
-_NODE_COLUMNS: tuple[tuple[str, str], ...] = (
-    ("round_id", "int8"),
+NODE_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("round_id", "int4"),
     ("search_id", "int8"),
     ("node_no", "int4"),
     ("parent_no", "int4"),
@@ -36,42 +50,165 @@ _NODE_COLUMNS: tuple[tuple[str, str], ...] = (
     ("observation", "text"),
     ("error", "text"),
 )
+"""The stored columns of a node with the types they travel as; all but the first two are fields of
+`NodeRecord`, in its order."""
+
+_FIELDS = attrgetter(*(name for name, _ in NODE_COLUMNS[2:]))
+_NAMES = ", ".join(name for name, _ in NODE_COLUMNS)
 
 
-def copy_nodes(
-    connection: Connection, nodes: Iterable[NodeRecord], *, round_id: int, search_id: int
-) -> None:
-    """Write the nodes of one search. The partition of the round must exist."""
-    names = ", ".join(name for name, _ in _NODE_COLUMNS)
-    driver: PsycopgConnection[tuple[object, ...]] = connection.connection.driver_connection  # type: ignore[assignment]
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of each search of a batch, by id."""
+
+    written: frozenset[int]
+    already_done: frozenset[int]
+    """Done under the same lease before; nothing was written again."""
+    lost: frozenset[int]
+    """Claimed by another worker since; nothing was written."""
+
+
+def copy_trees(
+    connection: Connection, round_id: int, trees: Iterable[tuple[int, Sequence[NodeRecord]]]
+) -> int:
+    """Write the nodes of many searches, each given as (search_id, nodes), on this transaction.
+
+    The round's partition must exist. Returns how many nodes were written.
+    """
+    written = 0
     with (
-        driver.cursor() as cursor,
-        cursor.copy(f"COPY nodes ({names}) FROM STDIN (FORMAT BINARY)") as copy,
+        raw(connection).cursor() as cursor,
+        cursor.copy(f"COPY nodes ({_NAMES}) FROM STDIN (FORMAT BINARY)") as copy,
     ):
-        copy.set_types([kind for _, kind in _NODE_COLUMNS])
-        for node in nodes:
-            copy.write_row(
-                (
-                    round_id,
-                    search_id,
-                    node.node_no,
-                    node.parent_no,
-                    node.depth,
-                    node.kind.value,
-                    node.outcome.value,
-                    node.terminal_reason and node.terminal_reason.value,
-                    node.verdict and node.verdict.value,
-                    node.leads_to_correct,
-                    node.leads_to_wrong,
-                    node.visit_count,
-                    node.value_sum,
-                    node.prior,
-                    node.reward,
-                    node.generated_tokens,
-                    node.proposals,
-                    node.wall_seconds,
-                    node.text,
-                    node.observation,
-                    node.error,
-                )
-            )
+        copy.set_types([kind for _, kind in NODE_COLUMNS])
+        write_row = copy.write_row
+        for search_id, nodes in trees:
+            keys = (round_id, search_id)
+            written += len(nodes)
+            for node in nodes:
+                write_row(keys + _FIELDS(node))
+    return written
+
+
+def commit_trees(
+    database: Database, batch: Sequence[tuple[ClaimedSearch, SearchResult]]
+) -> Committed:
+    """Write the trees and results of many searches, of one round or several, in one transaction.
+
+    Costs one flush of the log to the disk; a commit for each tree costs as many.
+    """
+    results = {search.search_id: (search, result) for search, result in batch}
+    with database.begin() as connection:
+        states = _lock(connection, [search for search, _ in batch])
+        written = {number for number, state in states.items() if state == "leased"}
+        _close(connection, [results[number] for number in sorted(written)])
+        rounds: dict[int, list[tuple[int, tuple[NodeRecord, ...]]]] = {}
+        for number in sorted(written):
+            search, result = results[number]
+            rounds.setdefault(search.round_id, []).append((number, result.nodes))
+        for round_id, trees in rounds.items():
+            copy_trees(connection, round_id, trees)
+    return Committed(
+        written=frozenset(written),
+        already_done=frozenset(states.keys() - written),
+        lost=frozenset(results.keys() - states.keys()),
+    )
+
+
+def read_trees(
+    connection: Connection, round_id: int, search_ids: Sequence[int] | None = None
+) -> Iterator[tuple[int, tuple[NodeRecord, ...]]]:
+    """The trees of a round by search_id, or of the searches named: what `copy_trees` was given.
+
+    Streams: memory holds one tree. The transaction must stay open until the last one is read.
+    """
+    where = f"round_id = {int(round_id)}"
+    if search_ids is not None:
+        where += f" AND search_id = ANY('{{{','.join(str(int(k)) for k in search_ids)}}}')"
+    current: int | None = None
+    nodes: list[NodeRecord] = []
+    with (
+        raw(connection).cursor() as cursor,
+        cursor.copy(
+            f"COPY (SELECT {_NAMES} FROM nodes WHERE {where} ORDER BY search_id, node_no) "  # noqa: S608
+            "TO STDOUT (FORMAT BINARY)".encode()
+        ) as copy,
+    ):
+        copy.set_types([kind for _, kind in NODE_COLUMNS])
+        for _, search_id, *fields in copy.rows():
+            if search_id != current:
+                if current is not None:
+                    yield current, tuple(nodes)
+                current, nodes = search_id, []
+            nodes.append(_record(fields))
+    if current is not None:
+        yield current, tuple(nodes)
+
+
+_KINDS = {word.value: word for word in StepKind}
+_OUTCOMES = {word.value: word for word in Outcome}
+_REASONS: dict[str | None, TerminalReason | None] = {None: None} | {
+    word.value: word for word in TerminalReason
+}
+_VERDICTS: dict[str | None, Verdict | None] = {None: None} | {word.value: word for word in Verdict}
+
+
+def _record(fields: list[Any]) -> NodeRecord:
+    node_no, parent_no, depth, kind, outcome, reason, verdict, *rest = fields
+    return NodeRecord(
+        *(node_no, parent_no, depth, _KINDS[kind], _OUTCOMES[outcome]),
+        *(_REASONS[reason], _VERDICTS[verdict], *rest),
+    )
+
+
+def _lock(connection: Connection, searches: Sequence[ClaimedSearch]) -> dict[int, str]:
+    """The states of the searches that are held or done under the leases given, by id.
+
+    Locked in the order of their ids, so that two batches never wait for each other.
+    """
+    rows = connection.execute(
+        text(
+            """
+            SELECT s.id, s.status::text AS status
+            FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS bigint[])) AS h (id, token)
+            JOIN searches AS s ON s.id = h.id AND s.lease_token = h.token
+                              AND s.status IN ('leased', 'done')
+            ORDER BY s.id FOR UPDATE OF s
+            """
+        ),
+        {
+            "ids": [search.search_id for search in searches],
+            "tokens": [search.lease_token for search in searches],
+        },
+    )
+    return {row.id: row.status for row in rows}
+
+
+def _close(connection: Connection, closed: Sequence[tuple[ClaimedSearch, SearchResult]]) -> None:
+    """Set locked searches done, with their results."""
+    connection.execute(
+        text(
+            """
+            UPDATE searches AS s
+            SET status = 'done', lease_owner = NULL, lease_expires_at = NULL, solved = r.solved,
+                rollouts = r.rollouts, node_count = r.node_count,
+                generated_tokens = r.generated_tokens, seconds = r.seconds, sandbox = r.sandbox,
+                finished_at = now()
+            FROM unnest(
+                CAST(:ids AS bigint[]), CAST(:solved AS boolean[]), CAST(:rollouts AS int[]),
+                CAST(:counts AS int[]), CAST(:tokens AS bigint[]), CAST(:seconds AS float8[]),
+                CAST(:sandboxes AS text[])
+            ) AS r (id, solved, rollouts, node_count, generated_tokens, seconds, sandbox)
+            WHERE s.id = r.id
+            """
+        ),
+        {
+            "ids": [search.search_id for search, _ in closed],
+            "solved": [result.solved for _, result in closed],
+            "rollouts": [result.rollouts for _, result in closed],
+            "counts": [len(result.nodes) for _, result in closed],
+            "tokens": [result.generated_tokens for _, result in closed],
+            "seconds": [result.seconds for _, result in closed],
+            "sandboxes": [result.sandbox for _, result in closed],
+        },
+    )

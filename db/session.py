@@ -9,8 +9,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import psycopg
 from sqlalchemy import create_engine, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from db.errors import DatabaseError
 
@@ -45,7 +46,9 @@ class Database:
             with self._engine.begin() as connection:
                 yield connection
         except DBAPIError as error:
-            raise _translated(error, self.display_url) from error
+            raise _translated(error, error.orig, self.display_url) from error
+        except psycopg.Error as error:  # from COPY, which SQLAlchemy does not know
+            raise _translated(error, error, self.display_url) from error
 
     @property
     def display_url(self) -> str:
@@ -81,17 +84,17 @@ def display_url(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)
 
 
-def _translated(error: DBAPIError, url: str) -> Exception:
+def _translated(error: Exception, cause: BaseException | None, url: str) -> Exception:
     """A sentence for what a user can mend; anything else stays the driver's own error."""
-    state = getattr(error.orig, "sqlstate", None)
+    state = getattr(cause, "sqlstate", None)
     if state == "53100":
         return DatabaseError(
             f"The disk of the database {url} is full. Free some space and run the command again; "
             "what was committed before is safe."
         )
-    if isinstance(error, OperationalError) and (state is None or state.startswith("08")):
+    if isinstance(cause, psycopg.OperationalError) and (state is None or state.startswith("08")):
         return DatabaseError(
-            f"The database {url} cannot be reached: {str(error.orig).strip()}. Start it with "
+            f"The database {url} cannot be reached: {str(cause).strip()}. Start it with "
             "`stepforge up`, or correct STEPFORGE_DATABASE_URL."
         )
     return error

@@ -20,6 +20,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    PrimaryKeyConstraint,
     SmallInteger,
     UniqueConstraint,
 )
@@ -83,8 +84,13 @@ class Search(Created, Base):
 class Node(Base):
     """A step in the tree of a search; partitioned by round."""
 
+    # A round of the paper has a billion of these, so that eight bytes are eight gigabytes: columns
+    # stand in the order of their alignment and leave no gaps, and the key is in the order that
+    # packs into 16 bytes. Short texts are not compressed by Postgres; archived rounds are.
+
     __tablename__ = "nodes"
     __table_args__ = (
+        PrimaryKeyConstraint("search_id", "node_no", "round_id"),
         CheckConstraint("(node_no = 0) = (parent_no IS NULL)", name="only_root_has_no_parent"),
         CheckConstraint("parent_no >= 0 AND parent_no < node_no", name="parent_is_earlier"),
         CheckConstraint("visit_count >= 0", name="visit_count_not_negative"),
@@ -96,43 +102,15 @@ class Node(Base):
         {"postgresql_partition_by": "LIST (round_id)"},
     )
 
-    round_id: Mapped[int] = mapped_column(
-        BigInteger, primary_key=True, autoincrement=False, comment="Round; key of the partition"
-    )
     search_id: Mapped[int] = mapped_column(
         BigInteger,
         primary_key=True,
         autoincrement=False,
         comment="Search; no foreign key, for the speed of COPY",
     )
-    node_no: Mapped[int] = mapped_column(
-        primary_key=True,
-        autoincrement=False,
-        comment="Number in its search; the root is 0, parents come before children",
-    )
-    parent_no: Mapped[int | None] = mapped_column(comment="Node that it follows; null: the root")
-    depth: Mapped[int] = mapped_column(SmallInteger, comment="Steps from the root")
-    kind: Mapped[StepKind] = mapped_column(
-        enumeration(StepKind, "step_kind"), comment="Which part of a solution it holds"
-    )
-    outcome: Mapped[Outcome] = mapped_column(
-        enumeration(Outcome, "outcome"), comment="What became of it"
-    )
-    terminal_reason: Mapped[TerminalReason | None] = mapped_column(
-        enumeration(TerminalReason, "terminal_reason"),
-        comment="Why rollouts ended here; null: they went on",
-    )
-    verdict: Mapped[Verdict | None] = mapped_column(
-        enumeration(Verdict, "verdict"), comment="Of an answer: how it compares"
-    )
-    leads_to_correct: Mapped[bool] = mapped_column(comment="Some rollout through it was correct")
-    leads_to_wrong: Mapped[bool] = mapped_column(comment="Some rollout through it was wrong")
-    visit_count: Mapped[int] = mapped_column(comment="Rollouts through this node")
     value_sum: Mapped[float] = mapped_column(
         comment="Sum of the rewards of those rollouts, and of the prior where there is one"
     )
-    prior: Mapped[float | None] = mapped_column(REAL, comment="PPM(prefix) when it was made")
-    reward: Mapped[float | None] = mapped_column(REAL, comment="+1, -1, or 0 for undecided")
     q_value: Mapped[float] = mapped_column(
         Computed(
             "value_sum / greatest(visit_count + CASE WHEN prior IS NULL THEN 0 ELSE 1 END, 1)",
@@ -140,11 +118,39 @@ class Node(Base):
         ),
         comment="Q = value_sum / visit_count; a prior counts as one visit, so that |Q| <= 1",
     )
+    round_id: Mapped[int] = mapped_column(
+        primary_key=True, autoincrement=False, comment="Round; key of the partition"
+    )
+    node_no: Mapped[int] = mapped_column(
+        primary_key=True,
+        autoincrement=False,
+        comment="Number in its search; the root is 0, parents come before children",
+    )
+    visit_count: Mapped[int] = mapped_column(comment="Rollouts through this node")
     generated_tokens: Mapped[int] = mapped_column(comment="Tokens of its text")
+    wall_seconds: Mapped[float] = mapped_column(REAL, comment="Execution time of the step")
+    kind: Mapped[StepKind] = mapped_column(
+        enumeration(StepKind, "step_kind"), comment="Which part of a solution it holds"
+    )
+    outcome: Mapped[Outcome] = mapped_column(
+        enumeration(Outcome, "outcome"), comment="What became of it"
+    )
+    parent_no: Mapped[int | None] = mapped_column(comment="Node that it follows; null: the root")
+    prior: Mapped[float | None] = mapped_column(REAL, comment="PPM(prefix) when it was made")
+    reward: Mapped[float | None] = mapped_column(REAL, comment="+1, -1, or 0 for undecided")
+    terminal_reason: Mapped[TerminalReason | None] = mapped_column(
+        enumeration(TerminalReason, "terminal_reason"),
+        comment="Why rollouts ended here; null: they went on",
+    )
+    verdict: Mapped[Verdict | None] = mapped_column(
+        enumeration(Verdict, "verdict"), comment="Of an answer: how it compares"
+    )
+    depth: Mapped[int] = mapped_column(SmallInteger, comment="Steps from the root")
     proposals: Mapped[int] = mapped_column(
         SmallInteger, comment="How many candidates of the expansion had this text"
     )
-    wall_seconds: Mapped[float] = mapped_column(REAL, comment="Execution time of the step")
+    leads_to_correct: Mapped[bool] = mapped_column(comment="Some rollout through it was correct")
+    leads_to_wrong: Mapped[bool] = mapped_column(comment="Some rollout through it was wrong")
     text: Mapped[str] = mapped_column(comment="The step, as the policy wrote it")
     observation: Mapped[str] = mapped_column(comment="What the policy saw of the execution")
     error: Mapped[str | None] = mapped_column(comment="Exception type and message")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from db.bulk import copy_nodes
+from db.bulk import commit_trees
 from db.errors import LeaseLost
 from db.records import ClaimedSearch, SearchProgress, SearchResult
 
@@ -103,40 +103,16 @@ def renew(database: Database, held: Sequence[ClaimedSearch], *, lease_seconds: f
 
 
 def commit(database: Database, search: ClaimedSearch, result: SearchResult) -> None:
-    """Write the tree and close the search, in one transaction.
+    """Write the tree and close the search, in one transaction. Again, it changes nothing.
 
     Raises:
         LeaseLost: somebody claimed the search since; nothing was written.
     """
-    with database.begin() as connection:
-        updated = connection.execute(
-            text(
-                """
-                UPDATE searches
-                SET status = 'done', lease_owner = NULL, lease_expires_at = NULL,
-                    solved = :solved, rollouts = :rollouts, node_count = :node_count,
-                    generated_tokens = :generated_tokens, seconds = :seconds, sandbox = :sandbox,
-                    finished_at = now()
-                WHERE id = :id AND lease_token = :token AND status = 'leased'
-                """
-            ),
-            {
-                "id": search.search_id,
-                "token": search.lease_token,
-                "solved": result.solved,
-                "rollouts": result.rollouts,
-                "node_count": len(result.nodes),
-                "generated_tokens": result.generated_tokens,
-                "seconds": result.seconds,
-                "sandbox": result.sandbox,
-            },
+    if commit_trees(database, [(search, result)]).lost:
+        raise LeaseLost(
+            f"Search {search.search_id} was claimed by another worker after token "
+            f"{search.lease_token}; this result is dropped and nothing needs to be done."
         )
-        if updated.rowcount != 1:
-            raise LeaseLost(
-                f"Search {search.search_id} was claimed by another worker after token "
-                f"{search.lease_token}; this result is dropped and nothing needs to be done."
-            )
-        copy_nodes(connection, result.nodes, round_id=search.round_id, search_id=search.search_id)
 
 
 def fail(database: Database, search: ClaimedSearch, error: str) -> None:

@@ -20,7 +20,7 @@ from time import perf_counter
 from rich.console import Console
 from sqlalchemy import text
 
-from db import migrate
+from db import bulk, migrate
 from db.queries import problems, runs, searches
 from db.records import NewProblem, RoundRow, RunProblemRecord, SearchResult
 from db.session import Database
@@ -149,8 +149,7 @@ def _commit(
         database, this_round.id, owner="bench", limit=len(trees), lease_seconds=600
     )
     results = dict(zip(problem_ids, (tree.result for tree in trees), strict=True))
-    for search in held:
-        searches.commit(database, search, results[search.problem_id])
+    bulk.commit_trees(database, [(search, results[search.problem_id]) for search in held])
 
 
 _COPY_PROBLEMS = text(

@@ -9,11 +9,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from db import migrate
+from db import bulk, migrate
 from db.errors import DatabaseError, SchemaMismatch
 from db.models import Base
+from db.queries import integrity
 from db.session import Database
-from tests.factories import planned_round
+from tests.factories import claimed, planned_round, result
 
 HEAD = ScriptDirectory.from_config(migrate._config()).get_current_head()
 
@@ -50,6 +51,21 @@ def test_a_downgrade_leaves_nothing_behind(database: Database) -> None:
             text("SELECT count(*) FROM pg_type WHERE typtype = 'e'")
         ).scalar_one()
     assert (left, types) == (0, 0)
+
+
+def test_the_nodes_of_an_older_schema_are_kept(database: Database) -> None:
+    this_round = planned_round(database, count=2)
+    bulk.commit_trees(database, [(search, result()) for search in claimed(database, this_round)])
+    with database.begin() as connection:
+        before = list(bulk.read_trees(connection, this_round.id))
+    with database.engine.connect() as connection:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0003")
+    migrate.upgrade(database)
+    with database.begin() as connection:
+        assert list(bulk.read_trees(connection, this_round.id)) == before
+    assert integrity.violations(database) == []
 
 
 def test_an_unknown_schema_is_refused_with_the_remedy(database: Database) -> None:
