@@ -61,7 +61,7 @@ def test_the_nodes_of_an_older_schema_are_kept(database: Database) -> None:
     with database.engine.connect() as connection:
         config = migrate._config()
         config.attributes["connection"] = connection
-        command.downgrade(config, "0003")
+        command.downgrade(config, "0005")
     migrate.upgrade(database)
     with database.begin() as connection:
         assert list(bulk.read_trees(connection, this_round.id)) == before
