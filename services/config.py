@@ -114,6 +114,40 @@ class Tier(Frozen):
     candidates: Positive
 
 
+class Deviations(Frozen):
+    """Where the authors' released code differs from the paper. All are off: the paper is followed.
+
+    Two more are `SearchProfile.ppm_scale` and `PpmProfile.head`.
+    """
+
+    unvisited_without_bonus: bool = False
+    """A child without visits scores its Q alone, so a good child is visited again before every
+    child was tried once."""
+    answer_discards_siblings: bool = False
+    """Any candidate that ends an answer becomes the only child."""
+    error_in_output_fails: bool = False
+    """A step that ran and printed "error" in any case counts as failed."""
+
+
+class EarlyStopping(Frozen):
+    """When a solved tree gets no more rollouts (`services.search.stopping`)."""
+
+    min_rollouts: Positive = 4
+    correct: Positive | None = None
+    """With `wrong`: stop at so many different correct and wrong trajectories."""
+    wrong: Positive | None = None
+    q_tolerance: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Stop when the standard deviation of the root's Q is at most this."""
+
+    @model_validator(mode="after")
+    def _says_when(self) -> Self:
+        if (self.correct is None) != (self.wrong is None):
+            raise ValueError("correct and wrong go together: pairs need both")
+        if self.correct is None and self.q_tolerance is None:
+            raise ValueError("give correct and wrong, or q_tolerance")
+        return self
+
+
 class SearchProfile(Frozen):
     """One round's search (rStar-Math section 3.3 and appendix A.1)."""
 
@@ -127,6 +161,13 @@ class SearchProfile(Frozen):
     """c in UCT(s) = Q(s) + c sqrt(ln N(parent) / N(s))."""
     annotation: Annotation = Annotation.TERMINAL_GUIDED
     actions: Actions = Actions.CODE_STEP
+    deviations: Deviations = Deviations()
+    early_stopping: EarlyStopping | None = None
+    parallel_rollouts: Positive = 1
+    """Rollouts at a time in one tree, apart by virtual loss. More than 1 is for test time: it makes
+    a tree depend on the timing of its engines."""
+    ppm_scale: Annotated[float, Field(gt=0)] = 1.0
+    """Priors are tanh(r / scale) of the PPM's head; the released code takes 5."""
     sampling: Sampling = Sampling()
     trees_in_flight: Positive = 64
 
@@ -164,9 +205,18 @@ class SftProfile(Frozen):
     """Embeddings and this many lower layers keep their weights; a small machine trains faster."""
 
 
+class PpmHead(StrEnum):
+    """What of the PPM's output the pairwise loss compares."""
+
+    TANH = "tanh"  # the paper: r in [-1, 1]
+    RAW = "raw"  # the released code: the logit itself
+
+
 class PpmProfile(Frozen):
     """Training of the process preference model on preference pairs."""
 
+    head: PpmHead = PpmHead.TANH
+    """A PPM trained on raw logits is to be read with a `ppm_scale` that suits them."""
     epochs: Positive = 1
     learning_rate: Annotated[float, Field(gt=0)] = 7e-6
     batch_size: Positive = 512

@@ -100,14 +100,17 @@ class HttpPpm(_Client):
         *,
         model: str,
         api_key: str = "",
+        scale: float = 1.0,
         patience: Patience | None = None,
         setting: str = "STEPFORGE_PPM_URL",
     ) -> None:
+        """`scale` is what the raw score is divided by before its tanh is taken; above 0."""
         patience = patience or Patience()
         super().__init__(urls, model=model, api_key=api_key, patience=patience, setting=setting)
+        self._scale = scale
 
     async def score(self, prompts: Sequence[str]) -> list[float]:
-        """tanh of the head's raw score of each prompt, in [-1, 1] (rStar-Math section 3.3).
+        """tanh(r / scale) of the head's raw score r, in [-1, 1] (rStar-Math section 3.3: scale 1).
 
         Prompts that begin alike go to the same replica.
 
@@ -128,7 +131,7 @@ class HttpPpm(_Client):
             ),
         )
         entries = sorted(answer.data, key=lambda entry: entry.index)
-        return [math.tanh(entry.probs[0]) for entry in entries]
+        return [math.tanh(entry.probs[0] / self._scale) for entry in entries]
 
 
 def _ordered(answer: CompletionAnswer) -> list[CompletionChoice]:

@@ -46,6 +46,7 @@ async def open_equipment(
     ppm: str | None,
     sampling: Sampling,
     actions: Actions = Actions.CODE_STEP,
+    ppm_scale: float = 1.0,
 ) -> AsyncIterator[Equipment]:
     """`policy` and `ppm` are checkpoint folders.
 
@@ -75,7 +76,9 @@ async def open_equipment(
         stack.push_async_callback(client.close)
         value = None
         if ppm is not None:
-            value = HttpPpm(settings.ppm_url.split(","), model=ppm, api_key=settings.api_key)
+            value = HttpPpm(
+                settings.ppm_url.split(","), model=ppm, api_key=settings.api_key, scale=ppm_scale
+            )
             stack.push_async_callback(value.close)
         sandbox = await open_sandbox(settings)
         stack.push_async_callback(sandbox.close)

@@ -77,6 +77,7 @@ async def _search_round(round_id: int, settings: Settings) -> int:
             policy=checkpoints.by_id(database, policy).path if policy else None,
             ppm=checkpoints.by_id(database, ppm).path if ppm else None,
             sampling=search.sampling,
+            ppm_scale=search.ppm_scale,
             actions=search.actions,
         ) as equipment:
             engine = RolloutEngine(database, equipment, search, owner=owner_name())

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 ERROR_CHARACTERS = 500
 """A longer exception message is cut."""
 
+UNNUMBERED = -1
+"""A node's number until it is added to its tree."""
+
 
 def expansion_seed(search_seed: int, node_number: int, action: str = "") -> int:
     """A seed in [0, 2**63) for the candidates of one node; independent of timing and history."""
@@ -49,6 +52,20 @@ def merge(proposed: Iterable[tuple[Step, int]]) -> list[tuple[Step, int, int]]:
     return list(merged.values())
 
 
+def without_siblings_of_an_answer(
+    steps: list[tuple[Step, int, int]],
+) -> list[tuple[Step, int, int]]:
+    """The first answer alone, where there is one, with the tokens of all: they were paid for.
+
+    The released code of rStar-Math does so; in the paper every candidate becomes a child.
+    """
+    answer = next((entry for entry in steps if entry[0].kind is StepKind.ANSWER), None)
+    if answer is None:
+        return steps
+    step, count, _ = answer
+    return [(step, count, sum(tokens for _, _, tokens in steps))]
+
+
 async def expand(
     tree: Tree, node: Node, assignment: Assignment, collaborators: Collaborators
 ) -> None:
@@ -58,10 +75,11 @@ async def expand(
         InfrastructureError: policy, sandbox, grader or PPM failed; the node is as it was before.
     """
     steps = merge(await _propose(tree, node, assignment, collaborators.policy))
-    first = len(tree.nodes)
+    if assignment.profile.deviations.answer_discards_siblings:
+        steps = without_siblings_of_an_answer(steps)
     children = [
         Node(
-            number=first + offset,
+            number=UNNUMBERED,
             parent=node.number,
             depth=node.depth + 1,
             kind=step.kind,
@@ -70,7 +88,7 @@ async def expand(
             proposals=count,
             generated_tokens=tokens,
         )
-        for offset, (step, count, tokens) in enumerate(steps)
+        for step, count, tokens in steps
     ]
     await asyncio.gather(
         *(
@@ -145,6 +163,13 @@ async def _evaluate(
         if execution.exception_type:
             message = f"{execution.exception_type}: {execution.exception_message}"
             child.error = message[:ERROR_CHARACTERS]
+        if (
+            assignment.profile.deviations.error_in_output_fails
+            and child.is_viable
+            and "error" in execution.observation.lower()
+        ):
+            child.outcome = Outcome.RAISED
+            child.error = "the output holds the word 'error'"
 
 
 async def _grade(child: Node, truth: str | None, grader: Grader) -> None:

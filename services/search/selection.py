@@ -1,4 +1,9 @@
-"""Selection: which child a rollout goes to. A child that failed is never chosen."""
+"""Selection: which child a rollout goes to. A child that failed is never chosen.
+
+Rollouts that run at a time in one tree see each other as losses that have happened already (virtual
+loss), so that they spread; the counts of `Node.in_flight` are integers apart from visits and
+values, so that taking a loss back leaves nothing behind.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from services.config import SearchProfile
     from services.search.tree import Node, Tree
 
 
@@ -20,7 +26,7 @@ def uct(q_value: float, visits: int, parent_visits: int, exploration: float) -> 
     return q_value + exploration * math.sqrt(math.log(parent_visits) / visits)
 
 
-def select_child(tree: Tree, node: Node, exploration: float) -> Node | None:
+def select_child(tree: Tree, node: Node, profile: SearchProfile) -> Node | None:
     """The child with the highest UCT; None where no child ran.
 
     Among children without visits the one with the highest prior goes first; what is still equal
@@ -29,11 +35,20 @@ def select_child(tree: Tree, node: Node, exploration: float) -> Node | None:
     children = tree.viable_children(node)
     if not children:
         return None
-    return max(
-        children,
-        key=lambda child: (
-            uct(child.q_value, child.visit_count, node.visit_count, exploration),
-            child.q_value,
-            -child.number,
-        ),
-    )
+    # The rollout that selects is itself in flight through the parent.
+    parent_visits = node.visit_count + max(node.in_flight - 1, 0)
+
+    def score(child: Node) -> tuple[float, float, int]:
+        q_value, visits = q_with_virtual_loss(child), child.visit_count + child.in_flight
+        if visits == 0 and profile.deviations.unvisited_without_bonus:
+            return q_value, q_value, -child.number
+        explored = uct(q_value, visits, parent_visits, profile.exploration)
+        return explored, q_value, -child.number
+
+    return max(children, key=score)
+
+
+def q_with_virtual_loss(node: Node) -> float:
+    """Q as if every rollout in flight through the node had ended with -1."""
+    weight = node.visit_count + node.in_flight + (0 if node.prior is None else 1)
+    return (node.value_sum - node.in_flight) / max(weight, 1)

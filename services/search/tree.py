@@ -42,6 +42,8 @@ class Node:
     leads_to_correct: bool = False
     leads_to_wrong: bool = False
 
+    in_flight: int = 0
+    """Rollouts that have passed here and are not backed up yet: their virtual loss."""
     expanded: bool = False
     children: list[int] = field(default_factory=list)
     terminal_reason: TerminalReason | None = None
@@ -102,7 +104,8 @@ class Tree:
         return sum(node.generated_tokens for node in self.nodes)
 
     def add(self, node: Node) -> None:
-        """Append a node whose number and parent are set."""
+        """Append a node below its parent. Its number is its place."""
+        node.number = len(self.nodes)
         self.nodes.append(node)
         if node.parent is not None:
             self.nodes[node.parent].children.append(node.number)

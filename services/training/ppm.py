@@ -1,7 +1,8 @@
 """Training of the process preference model on preference pairs (rStar-Math section 3.4).
 
 A text's score is r = tanh(raw), raw the output of a one-label sequence classifier at the text's
-last token; the same at inference. Each text of a step is read once, however many pairs it is in.
+last token; the same at inference. A profile may have the loss compare the raw outputs instead. Each
+text of a step is read once, however many pairs it is in.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 
+from services.config import PpmHead
 from services.errors import DatasetEmpty
 from services.training.checkpoints import content_hash, publishing, require_model, weight_bytes
 from services.training.hardware import detect_hardware
@@ -134,12 +136,15 @@ def _trainer(
         callbacks=[callback],
         optimizer_cls_and_kwargs=optimizer_of(hardware, arguments),
     )
+    trainer.head = settings.head
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
 class _PpmTrainer(Trainer):  # type: ignore[misc]
     """The Trainer with the pairwise loss; a batch is a number of steps with all their pairs."""
+
+    head = PpmHead.TANH
 
     def compute_loss(
         self,
@@ -150,14 +155,15 @@ class _PpmTrainer(Trainer):  # type: ignore[misc]
     ) -> torch.Tensor:
         """The pass's mean over its steps; the Trainer averages the passes of a batch."""
         del return_outputs, num_items_in_batch
-        scores = score(model, inputs)
+        scores = score(model, inputs, self.head)
         return pair_loss(scores[inputs["chosen"]], scores[inputs["rejected"]], inputs["groups"])
 
 
-def score(model: PreTrainedModel, batch: PairBatch) -> torch.Tensor:
-    """r of each text of a batch, [texts], in [-1, 1]."""
-    raw = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-    return torch.tanh(raw[:, 0].float())
+def score(model: PreTrainedModel, batch: PairBatch, head: PpmHead = PpmHead.TANH) -> torch.Tensor:
+    """r of each text of a batch, [texts], in [-1, 1]; unbounded where the head is read raw."""
+    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    raw = logits[:, 0].float()
+    return raw if head is PpmHead.RAW else torch.tanh(raw)
 
 
 @torch.no_grad()

@@ -178,6 +178,14 @@ async def test_scores_are_the_hyperbolic_tangent_of_raw_scores() -> None:
     assert server.bodies == [{"model": "/models/ppm", "input": ["p", "q"], "use_activation": False}]
 
 
+async def test_raw_scores_of_the_released_code_are_read_as_tanh_of_a_fifth() -> None:
+    async with (
+        scripted_replies([classifications(2.5, -40.0)]) as server,
+        HttpPpm([server.url], model="m", scale=5.0, patience=QUICK) as ppm,
+    ):
+        assert await ppm.score(["p", "q"]) == [math.tanh(0.5), math.tanh(-8.0)]
+
+
 @pytest.mark.parametrize(
     "trouble", [classifications(0.5), Reply(body=b'{"data": [{"index": 0, "probs": [NaN]}]}')]
 )

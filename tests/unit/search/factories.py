@@ -84,8 +84,16 @@ class FunctionPpm:
         return [self.scorer(prompt) for prompt in prompts]
 
 
-def assignment(*, rollouts: int = 1, candidates: int = 8, max_depth: int = 16) -> Assignment:
-    profile = SearchProfile(rollouts=rollouts, candidates=candidates, max_depth=max_depth)
+def assignment(
+    *, rollouts: int = 1, candidates: int = 8, max_depth: int = 16, **options: object
+) -> Assignment:
+    profile = SearchProfile.model_validate(
+        {"rollouts": rollouts, "candidates": candidates, "max_depth": max_depth, **options}
+    )
+    return assigned(profile)
+
+
+def assigned(profile: SearchProfile) -> Assignment:
     return Assignment(profile=profile, seed=7, truth="4", affinity=1)
 
 

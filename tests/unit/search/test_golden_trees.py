@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from db.vocabulary import Outcome, StepKind, TerminalReason, Verdict
+from services.config import SearchProfile, Tier
 from services.errors import SandboxUnavailable
 from services.search.grow import grow
 from services.search.tree import Tree
@@ -13,6 +14,7 @@ from tests.unit.search.factories import (
     FunctionPpm,
     TableExecutor,
     answer,
+    assigned,
     assignment,
     code,
     final,
@@ -138,6 +140,53 @@ async def test_an_infrastructure_failure_in_the_middle_leaves_no_trace() -> None
         await grow(tree, assignment(rollouts=3), collaborators)
     assert tree.rollouts == 1
     await grow(tree, assignment(rollouts=3), collaborators)
+    assert numbers(tree) == numbers(undisturbed)
+
+
+async def test_an_unsolved_problem_is_escalated_to_a_tree_of_more_rollouts_and_candidates() -> None:
+    table = {**TWO_WAYS, "<code>": [code("b = 5"), code("c = 5"), code("a = 4")]}
+    table["c = 5\n<end_of_step>"] = table["b = 5\n<end_of_step>"]
+    profile = SearchProfile(rollouts=2, candidates=2, escalation=(Tier(rollouts=4, candidates=3),))
+    first, second = Tree("What is 2 + 2?"), Tree("What is 2 + 2?")
+    await grow(first, assigned(profile.at_tier(0)), world(table))
+    # Tier 0 sees b and c only; each is visited once and is wrong.
+    assert numbers(first)[:3] == [(0, None, 2, -2.0), (1, 0, 1, -1.0), (2, 0, 1, -1.0)]
+    assert not first.solved
+    await grow(second, assigned(profile.at_tier(1)), world(table))
+    # Tier 1 also sees a, in rollout 3; rollout 4 goes there again:
+    # UCT(a) = 1 + 2 sqrt(ln 3) against -1 + 2 sqrt(ln 3).
+    assert numbers(second) == [
+        (0, None, 4, 0.0),
+        (1, 0, 1, -1.0),
+        (2, 0, 1, -1.0),
+        (3, 0, 2, 2.0),
+        (4, 1, 1, -1.0),
+        (5, 4, 1, -1.0),
+        (6, 2, 1, -1.0),
+        (7, 6, 1, -1.0),
+        (8, 3, 2, 2.0),
+        (9, 8, 2, 2.0),
+    ]
+    assert second.solved
+
+
+async def test_an_infrastructure_failure_in_the_middle_leaves_no_trace_of_priors_either() -> None:
+    ppm = FunctionPpm(lambda prompt: 0.5 if "b = 5" in prompt else -0.25)
+    undisturbed, tree = Tree("What is 2 + 2?"), Tree("What is 2 + 2?")
+    await grow(undisturbed, assignment(rollouts=2), world(TWO_WAYS, ppm=ppm))
+    collaborators = world(TWO_WAYS, ppm=ppm, executor=TableExecutor(break_at=frozenset({4})))
+    with pytest.raises(SandboxUnavailable):
+        await grow(tree, assignment(rollouts=2), collaborators)
+    # Rollout 1 went b (2), print(5), the answer 5, and was wrong; a (1) has only its prior.
+    assert numbers(tree) == [
+        (0, None, 1, -1.0),
+        (1, 0, 0, -0.25),
+        (2, 0, 1, -0.5),
+        (3, 2, 1, -0.5),
+        (4, 3, 1, -0.5),
+    ]
+    assert all(node.in_flight == 0 for node in tree.nodes)
+    await grow(tree, assignment(rollouts=2), collaborators)
     assert numbers(tree) == numbers(undisturbed)
 
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from services.config import PpmHead
 from services.errors import DatasetEmpty
-from services.training.ppm import train_ppm
+from services.training.ppm import score, train_ppm
 from services.training.progress import PpmReport, TrainingProgress
 from tests.models import save_tiny_policy
 from tests.unit.training.examples import ppm_profile, silently, sum_pairs
@@ -123,3 +124,19 @@ def test_nothing_is_printed(
 ) -> None:
     train(policy, tmp_path / "out")
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_loss_compares_bounded_scores_or_the_released_codes_raw_ones() -> None:
+    class Scorer:
+        def __call__(self, *, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> object:
+            return type("Output", (), {"logits": torch.tensor([[3.0], [-0.5]])})
+
+    batch = {"input_ids": torch.zeros(2, 1), "attention_mask": torch.ones(2, 1)}
+    assert score(Scorer(), batch).tolist() == pytest.approx([0.99505, -0.46212], abs=1e-5)
+    assert score(Scorer(), batch, PpmHead.RAW).tolist() == [3.0, -0.5]
+
+
+def test_a_ppm_can_be_trained_on_raw_scores(policy: Path, tmp_path: Path) -> None:
+    bounded = train(policy, tmp_path / "tanh", epochs=2)
+    raw = train(policy, tmp_path / "raw", epochs=2, head="raw")
+    assert raw.content_hash != bounded.content_hash
