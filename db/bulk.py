@@ -1,9 +1,11 @@
-"""The bulk path: batches of whole trees enter and leave `nodes` by binary COPY.
+"""The bulk path: batches of trees enter and leave `nodes` by binary COPY, and change as a set.
 
 A batch is one transaction, fenced and idempotent: the trees of the searches whose lease is still
 the one they were claimed under are written, together with their results; a search that is done
 already under this very lease is left as it is; the others were lost to another worker, and nothing
 of them is written. A batch that is cut anywhere leaves nothing behind and may be sent again.
+
+A tree may come whole or as it grows, the new nodes each time and what became of the others.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from db.records import ClaimedSearch, SearchResult
+    from db.records import ClaimedSearch, NodeChange, SearchResult
     from db.session import Database
 
 # Enum columns are sent as text: the binary form of a Postgres enum value is its label.
@@ -95,19 +97,23 @@ def commit_trees(
 ) -> Committed:
     """Write the trees and results of many searches, of one round or several, in one transaction.
 
+    A result that is not done leaves its search leased.
+
     Costs one flush of the log to the disk; a commit for each tree costs as many.
     """
     results = {search.search_id: (search, result) for search, result in batch}
     with database.begin() as connection:
         states = _lock(connection, [search for search, _ in batch])
         written = {number for number, state in states.items() if state == "leased"}
-        _close(connection, [results[number] for number in sorted(written)])
-        rounds: dict[int, list[tuple[int, tuple[NodeRecord, ...]]]] = {}
+        _advance(connection, [results[number] for number in sorted(written)])
+        rounds: dict[int, list[tuple[int, SearchResult]]] = {}
         for number in sorted(written):
             search, result = results[number]
-            rounds.setdefault(search.round_id, []).append((number, result.nodes))
-        for round_id, trees in rounds.items():
-            copy_trees(connection, round_id, trees)
+            rounds.setdefault(search.round_id, []).append((number, result))
+        for round_id, ours in rounds.items():
+            copy_trees(connection, round_id, ((number, result.nodes) for number, result in ours))
+            changes = [(number, change) for number, result in ours for change in result.changes]
+            _change_nodes(connection, round_id, changes)
     return Committed(
         written=frozenset(written),
         already_done=frozenset(states.keys() - written),
@@ -184,31 +190,71 @@ def _lock(connection: Connection, searches: Sequence[ClaimedSearch]) -> dict[int
     return {row.id: row.status for row in rows}
 
 
-def _close(connection: Connection, closed: Sequence[tuple[ClaimedSearch, SearchResult]]) -> None:
-    """Set locked searches done, with their results."""
+def _advance(connection: Connection, reached: Sequence[tuple[ClaimedSearch, SearchResult]]) -> None:
+    """Note how far locked searches are, and which are done."""
     connection.execute(
         text(
             """
             UPDATE searches AS s
-            SET status = 'done', lease_owner = NULL, lease_expires_at = NULL, solved = r.solved,
-                rollouts = r.rollouts, node_count = r.node_count,
-                generated_tokens = r.generated_tokens, seconds = r.seconds, sandbox = r.sandbox,
-                finished_at = now()
+            SET status = CASE WHEN r.done THEN 'done' ELSE s.status END,
+                lease_owner = CASE WHEN NOT r.done THEN s.lease_owner END,
+                lease_expires_at = CASE WHEN NOT r.done THEN s.lease_expires_at END,
+                finished_at = CASE WHEN r.done THEN now() END,
+                solved = CASE WHEN r.done THEN r.solved END,
+                rollouts = r.rollouts, node_count = s.node_count + r.new_nodes,
+                generated_tokens = r.generated_tokens, seconds = r.seconds, sandbox = r.sandbox
             FROM unnest(
-                CAST(:ids AS bigint[]), CAST(:solved AS boolean[]), CAST(:rollouts AS int[]),
-                CAST(:counts AS int[]), CAST(:tokens AS bigint[]), CAST(:seconds AS float8[]),
-                CAST(:sandboxes AS text[])
-            ) AS r (id, solved, rollouts, node_count, generated_tokens, seconds, sandbox)
+                CAST(:ids AS bigint[]), CAST(:done AS boolean[]), CAST(:solved AS boolean[]),
+                CAST(:rollouts AS int[]), CAST(:counts AS int[]), CAST(:tokens AS bigint[]),
+                CAST(:seconds AS float8[]), CAST(:sandboxes AS text[])
+            ) AS r (id, done, solved, rollouts, new_nodes, generated_tokens, seconds, sandbox)
             WHERE s.id = r.id
             """
         ),
         {
-            "ids": [search.search_id for search, _ in closed],
-            "solved": [result.solved for _, result in closed],
-            "rollouts": [result.rollouts for _, result in closed],
-            "counts": [len(result.nodes) for _, result in closed],
-            "tokens": [result.generated_tokens for _, result in closed],
-            "seconds": [result.seconds for _, result in closed],
-            "sandboxes": [result.sandbox for _, result in closed],
+            "ids": [search.search_id for search, _ in reached],
+            "done": [result.done for _, result in reached],
+            "solved": [result.solved for _, result in reached],
+            "rollouts": [result.rollouts for _, result in reached],
+            "counts": [len(result.nodes) for _, result in reached],
+            "tokens": [result.generated_tokens for _, result in reached],
+            "seconds": [result.seconds for _, result in reached],
+            "sandboxes": [result.sandbox for _, result in reached],
+        },
+    )
+
+
+def _change_nodes(
+    connection: Connection, round_id: int, changes: Sequence[tuple[int, NodeChange]]
+) -> None:
+    """Bring stored nodes of a round up to date; each change comes with its search."""
+    if not changes:
+        return
+    connection.execute(
+        text(
+            """
+            UPDATE nodes AS n
+            SET terminal_reason = CAST(c.terminal_reason AS terminal_reason),
+                leads_to_correct = c.leads_to_correct, leads_to_wrong = c.leads_to_wrong,
+                visit_count = c.visit_count, value_sum = c.value_sum, reward = c.reward
+            FROM unnest(
+                CAST(:search_ids AS bigint[]), CAST(:node_nos AS int[]),
+                CAST(:reasons AS text[]), CAST(:correct AS bool[]), CAST(:wrong AS bool[]),
+                CAST(:visits AS int[]), CAST(:value_sums AS float8[]), CAST(:rewards AS float4[])
+            ) AS c (search_id, node_no, terminal_reason, leads_to_correct, leads_to_wrong,
+                    visit_count, value_sum, reward)
+            WHERE n.round_id = :round_id AND n.search_id = c.search_id AND n.node_no = c.node_no
+            """
+        ),
+        {
+            "round_id": round_id,
+            "search_ids": [search_id for search_id, _ in changes],
+            "node_nos": [change.node_no for _, change in changes],
+            "reasons": [change.terminal_reason for _, change in changes],
+            "correct": [change.leads_to_correct for _, change in changes],
+            "wrong": [change.leads_to_wrong for _, change in changes],
+            "visits": [change.visit_count for _, change in changes],
+            "value_sums": [change.value_sum for _, change in changes],
+            "rewards": [change.reward for _, change in changes],
         },
     )

@@ -75,6 +75,12 @@ class ClaimedSearch:
     question: str
     answer: str | None
     """Ground truth; None where it is not known."""
+    rollouts: int
+    """Rollouts whose outcome is stored already; the search goes on after them."""
+    node_count: int
+    """Nodes that are stored already."""
+    seconds: float
+    """Wall time that was spent on it before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +109,34 @@ class NodeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeChange:
+    """What became of a node since it was stored."""
+
+    node_no: int
+    terminal_reason: TerminalReason | None
+    leads_to_correct: bool
+    leads_to_wrong: bool
+    visit_count: int
+    value_sum: float
+    reward: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What a finished search commits."""
+    """What a search writes: how far it is, and its tree as far as it is not stored yet."""
 
     solved: bool
     rollouts: int
     generated_tokens: int
     seconds: float
+    """Wall time of the search until now, all workers together."""
     sandbox: str
     nodes: tuple[NodeRecord, ...]
+    """Nodes that were not stored before."""
+    changes: tuple[NodeChange, ...] = ()
+    """Nodes that were."""
+    done: bool = True
+    """Whether the search is finished; until then nothing of it is a label."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,10 @@ class TerminalReason(StrEnum):
 
 
 class SearchStatus(StrEnum):
-    """Where a search stands. Only `leased` has an owner; only `done` has nodes."""
+    """Where a search stands. Only `leased` has an owner; only `done` has labels.
+
+    Any search may have nodes: what it stored until it was interrupted, from where it goes on.
+    """
 
     OPEN = "open"
     LEASED = "leased"

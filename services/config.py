@@ -169,7 +169,13 @@ class SearchProfile(Frozen):
     ppm_scale: Annotated[float, Field(gt=0)] = 1.0
     """Priors are tanh(r / scale) of the PPM's head; the released code takes 5."""
     sampling: Sampling = Sampling()
-    trees_in_flight: Positive = 64
+    trees_in_flight: Positive = 256
+    """At most so many trees are open in one worker, whatever the tokens."""
+    tokens_in_flight: Positive = 262_144
+    """So many tokens, prompts and the longest possible steps, are asked of the policy at a time by
+    one worker. It opens trees until these are used up."""
+    checkpoint_rollouts: Positive = 4
+    """A search stores its progress after so many rollouts."""
 
     @model_validator(mode="after")
     def _words_have_no_ppm(self) -> Self:

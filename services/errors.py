@@ -39,5 +39,9 @@ class SandboxUnavailable(InfrastructureError):
     """The sandbox itself failed; says nothing about the program that ran in it."""
 
 
+class StateNotReproducible(SandboxUnavailable):
+    """The steps that led to a state ran before and do not run again: chance or time is in them."""
+
+
 class GraderUnavailable(InfrastructureError):
     """The grader process could not be started."""

@@ -1,11 +1,14 @@
 """Searches and their nodes.
 
-A search is done at most once: its nodes are written in the transaction that sets `done`, and that
-transaction holds only while the lease token is the one under which the work was claimed.
+A search writes its nodes as it goes, and every transaction that does so holds only while the lease
+token is the one under which the work was claimed: a search has one writer, and is done at most
+once. Its row says how many rollouts and nodes are stored, so whoever claims it goes on from there.
+Nodes are labels only once their search is done; whatever reads labels asks for that.
 
 Nodes carry no foreign keys. Each would cost a look-up for every row of a bulk COPY; the fenced
 transaction locks the search's row, and `CHECK (parent_no < node_no)` with the primary key makes
-every node's parent an earlier row of the same COPY. `db.queries.integrity` verifies both.
+every node's parent an earlier row of the same COPY or of one before. `db.queries.integrity`
+verifies both.
 """
 
 from __future__ import annotations
@@ -71,8 +74,8 @@ class Search(Created, Base):
     failures: Mapped[int] = mapped_column(server_default="0", comment="Infrastructure failures")
     last_error: Mapped[str | None] = mapped_column(comment="The last of them")
     solved: Mapped[bool | None] = mapped_column(comment="A correct trajectory was found")
-    rollouts: Mapped[int] = mapped_column(server_default="0", comment="Rollouts that it ran")
-    node_count: Mapped[int] = mapped_column(server_default="0", comment="Nodes of its tree")
+    rollouts: Mapped[int] = mapped_column(server_default="0", comment="Rollouts that are stored")
+    node_count: Mapped[int] = mapped_column(server_default="0", comment="Nodes that are stored")
     generated_tokens: Mapped[int] = mapped_column(
         BigInteger, server_default="0", comment="Tokens that the policy wrote"
     )

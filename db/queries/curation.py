@@ -27,6 +27,8 @@ _TRAJECTORIES = text(
                q_value AS q_sum, 1 AS steps, ARRAY[node_no] AS node_path
         FROM nodes
         WHERE round_id = :round_id AND terminal_reason = 'answer' AND visit_count > 0
+          AND search_id IN (SELECT id FROM searches
+                            WHERE round_id = :round_id AND status = 'done')
           AND verdict IN ('equal', 'different')
         UNION ALL
         SELECT p.search_id, p.leaf_no, p.correct, n.parent_no,
@@ -63,6 +65,8 @@ _STEP_PAIRS = text(
         FROM nodes
         WHERE round_id = :round_id AND visit_count > 0 AND parent_no IS NOT NULL
           AND kind <> 'answer'
+          AND search_id IN (SELECT id FROM searches
+                            WHERE round_id = :round_id AND status = 'done')
     )
     INSERT INTO preference_pairs (round_id, search_id, kind, parent_no, chosen_no, rejected_no,
                                   chosen_q, rejected_q, chosen_visits, rejected_visits)

@@ -26,11 +26,11 @@ RULES: tuple[tuple[str, str], ...] = (
         "AND p.node_no = n.parent_no WHERE n.parent_no IS NOT NULL AND p.node_no IS NULL",
     ),
     (
-        "only done searches have nodes, and as many as they say",
+        "a search has as many nodes as it says, and a done one has some",
         "SELECT format('search %s', s.id) FROM searches AS s LEFT JOIN "
         "(SELECT search_id, count(*) AS stored FROM nodes GROUP BY search_id) AS n "
         "ON n.search_id = s.id WHERE coalesce(n.stored, 0) <> s.node_count "
-        "OR (s.status = 'done') <> (coalesce(n.stored, 0) > 0)",
+        "OR (s.status = 'done' AND s.node_count = 0)",
     ),
     (
         "the visits of a node are those of its children and its own ends",
@@ -47,10 +47,11 @@ RULES: tuple[tuple[str, str], ...] = (
         "greatest(visit_count + (prior IS NOT NULL)::int, 1)) > 1e-9",
     ),
     (
-        "the root of a done search has a visit for each rollout",
+        "the root of a search has a visit for each rollout",
         "SELECT format('search %s', s.id) FROM searches AS s JOIN nodes AS n "
         "ON n.round_id = s.round_id AND n.search_id = s.id AND n.node_no = 0 "
-        "WHERE n.visit_count <> s.rollouts OR n.leads_to_correct <> s.solved",
+        "WHERE n.visit_count <> s.rollouts "
+        "OR (s.status = 'done' AND n.leads_to_correct <> s.solved)",
     ),
     (
         "both steps of a pair were visited and lead where the pair says",

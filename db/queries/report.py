@@ -22,12 +22,13 @@ def rounds(database: Database, run_id: int) -> list[RoundReport]:
                 SELECT r.number, count(DISTINCT s.problem_id),
                        count(DISTINCT s.problem_id) FILTER (WHERE s.solved),
                        count(*) FILTER (WHERE s.status = 'done'),
-                       coalesce(sum(s.node_count), 0)::bigint,
+                       coalesce(sum(s.node_count) FILTER (WHERE s.status = 'done'), 0)::bigint,
                        (SELECT count(*) FROM trajectories AS t WHERE t.round_id = r.id),
                        (SELECT count(*) FROM trajectories AS t
                         WHERE t.round_id = r.id AND t.correct),
                        (SELECT count(*) FROM preference_pairs AS q WHERE q.round_id = r.id),
-                       coalesce(sum(s.generated_tokens), 0)::bigint
+                       coalesce(sum(s.generated_tokens) FILTER (WHERE s.status = 'done'), 0)
+                           ::bigint
                 FROM rounds AS r LEFT JOIN searches AS s ON s.round_id = r.id
                 WHERE r.run_id = :run_id
                 GROUP BY r.id ORDER BY r.number

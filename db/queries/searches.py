@@ -1,8 +1,8 @@
 """Searches and leases.
 
-A search is worked on by whoever holds its newest lease token. `claim` raises the token, `commit`
-writes nodes and result in one transaction guarded by it, so a search is done at most once however
-many workers believe that they hold it.
+A search is worked on by whoever holds its newest lease token. `claim` raises the token, and every
+write (`db.bulk.commit_trees`) is guarded by it, so a search is done at most once however many
+workers believe that they hold it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from db.bulk import commit_trees
 from db.errors import LeaseLost
+from db.queries import growth
 from db.records import ClaimedSearch, SearchProgress, SearchResult
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def claim(
                 FROM free, problems AS p
                 WHERE s.id = free.id AND p.id = s.problem_id
                 RETURNING s.id, s.round_id, s.problem_id, s.seed, s.tier, s.lease_token,
-                          p.question, p.answer
+                          p.question, p.answer, s.rollouts, s.node_count, s.seconds
                 """
             ),
             {
@@ -85,10 +86,15 @@ def renew(database: Database, held: Sequence[ClaimedSearch], *, lease_seconds: f
         rows = connection.execute(
             text(
                 """
+                WITH held AS (
+                    SELECT s.id FROM searches AS s
+                    JOIN unnest(CAST(:ids AS bigint[]), CAST(:tokens AS bigint[])) AS h (id, token)
+                      ON s.id = h.id AND s.lease_token = h.token
+                    WHERE s.status = 'leased' ORDER BY s.id FOR NO KEY UPDATE OF s
+                )
                 UPDATE searches AS s
                 SET lease_expires_at = now() + make_interval(secs => :lease_seconds)
-                FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS bigint[])) AS h (id, token)
-                WHERE s.id = h.id AND s.lease_token = h.token AND s.status = 'leased'
+                FROM held WHERE s.id = held.id
                 RETURNING s.id
                 """
             ),
@@ -103,22 +109,32 @@ def renew(database: Database, held: Sequence[ClaimedSearch], *, lease_seconds: f
 
 
 def commit(database: Database, search: ClaimedSearch, result: SearchResult) -> None:
-    """Write the tree and close the search, in one transaction. Again, it changes nothing.
+    """Write what a search has come to, in one transaction. A done one again changes nothing.
 
     Raises:
         LeaseLost: somebody claimed the search since; nothing was written.
     """
     if commit_trees(database, [(search, result)]).lost:
-        raise LeaseLost(
-            f"Search {search.search_id} was claimed by another worker after token "
-            f"{search.lease_token}; this result is dropped and nothing needs to be done."
-        )
+        raise lease_lost(search)
 
 
-def fail(database: Database, search: ClaimedSearch, error: str) -> None:
-    """Give a search back after an infrastructure failure; after too many it is given up."""
+def lease_lost(search: ClaimedSearch) -> LeaseLost:
+    """What to say of a search that somebody else has claimed."""
+    return LeaseLost(
+        f"Search {search.search_id} was claimed by another worker after token "
+        f"{search.lease_token}; this result is dropped and nothing needs to be done."
+    )
+
+
+def fail(
+    database: Database, search: ClaimedSearch, error: str, *, start_over: bool = False
+) -> None:
+    """Give a search back after an infrastructure failure; after too many it is given up.
+
+    It goes on from its stored nodes when it is claimed again, unless it is to `start_over`.
+    """
     with database.begin() as connection:
-        connection.execute(
+        failed = connection.execute(
             text(
                 """
                 UPDATE searches
@@ -136,6 +152,8 @@ def fail(database: Database, search: ClaimedSearch, error: str) -> None:
                 "most": MAX_FAILURES,
             },
         )
+        if start_over and failed.rowcount == 1:
+            growth.start_over(connection, search)
 
 
 def release(database: Database, held: Sequence[ClaimedSearch]) -> None:
@@ -144,10 +162,15 @@ def release(database: Database, held: Sequence[ClaimedSearch]) -> None:
         connection.execute(
             text(
                 """
+                WITH held AS (
+                    SELECT s.id FROM searches AS s
+                    JOIN unnest(CAST(:ids AS bigint[]), CAST(:tokens AS bigint[])) AS h (id, token)
+                      ON s.id = h.id AND s.lease_token = h.token
+                    WHERE s.status = 'leased' ORDER BY s.id FOR NO KEY UPDATE OF s
+                )
                 UPDATE searches AS s
                 SET status = 'open', lease_owner = NULL, lease_expires_at = NULL
-                FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS bigint[])) AS h (id, token)
-                WHERE s.id = h.id AND s.lease_token = h.token AND s.status = 'leased'
+                FROM held WHERE s.id = held.id
                 """
             ),
             {

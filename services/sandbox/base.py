@@ -77,6 +77,14 @@ class SandboxSession(Protocol):
         """
         ...
 
+    def recall(self, code: str, *, parent: int) -> int:
+        """The id of the state that a step left behind in an earlier session, where it was ok.
+
+        Nothing runs now: the state is made again when a step first needs it, which raises
+        StateNotReproducible where its code does not do the same again.
+        """
+        ...
+
     async def close(self) -> None:
         """Forget every state and kill every process of the session. Never raises."""
         ...

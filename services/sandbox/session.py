@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from db.vocabulary import Outcome
-from services.errors import SandboxUnavailable
+from services.errors import SandboxUnavailable, StateNotReproducible
 from services.sandbox.base import ROOT_STATE, Execution
 from services.sandbox.channel import GuestLost
 from services.sandbox.guest.protocol import MAX_CODE_BYTES, Op, Reply, Status
@@ -85,6 +85,12 @@ class GuestSession:
             self._steps[state] = _Step(parent, code)
         return state, execution
 
+    def recall(self, code: str, *, parent: int) -> int:
+        """See `SandboxSession.recall`."""
+        state = next(self._ids)
+        self._steps[state] = _Step(parent, code)
+        return state
+
     async def close(self) -> None:
         """See `SandboxSession.close`."""
         if self._closed:
@@ -141,7 +147,7 @@ class GuestSession:
             if reply.status is not Status.DONE:
                 return
             if reply.outcome != Outcome.OK:
-                raise SandboxUnavailable(
+                raise StateNotReproducible(
                     f"Session {self._number}: the step of state {gone} ran before and now is"
                     f" {reply.outcome}; its program does not do the same thing twice."
                 )

@@ -19,6 +19,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from db.vocabulary import TerminalReason, Verdict
+from services.search.backup import as_stored
 from services.steps import boxed
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ async def weigh_answers(tree: Tree, terminal: Node, grader: Grader) -> None:
     await _classify(voters, grader)
     votes = Counter(voter.agrees_with for voter in voters)
     for voter in voters:
-        voter.reward = reward_of(votes[voter.agrees_with] / len(voters))
+        voter.reward = as_stored(reward_of(votes[voter.agrees_with] / len(voters)))
     _restate_values(tree)
 
 

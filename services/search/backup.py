@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from db.vocabulary import TerminalReason, Verdict
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from services.search.tree import Node
+
+_SINGLE = struct.Struct("f")
 
 REWARDS = {Verdict.EQUAL: 1.0, Verdict.DIFFERENT: -1.0, Verdict.UNDECIDED: 0.0}
 """+1 for a correct answer and -1 for a wrong one (rStar-Math section 3.3). An answer that the
@@ -50,5 +53,12 @@ def back_up(path: Sequence[Node]) -> None:
 
 def set_prior(node: Node, score: float) -> None:
     """q(s)^0 = PPM(prefix): PPM-augmented annotation (rStar-Math section 3.3)."""
-    node.prior = score
-    node.value_sum = score
+    node.prior = node.value_sum = as_stored(score)
+
+
+def as_stored(value: float) -> float:
+    """A prior or a reward in the single precision in which it is stored.
+
+    So a search that is read back goes on from the very numbers that it had.
+    """
+    return float(_SINGLE.unpack(_SINGLE.pack(value))[0])
