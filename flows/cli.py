@@ -123,7 +123,8 @@ def _print_next_commands() -> None:
     for command in (
         "stepforge trees show",
         "stepforge pairs show",
-        'stepforge query "SELECT outcome, count(*) FROM nodes GROUP BY outcome"',
+        'stepforge query "SELECT outcome, count(*) FROM steps GROUP BY outcome"',
+        "stepforge cookbook",
     ):
         console.print(f"  .venv/bin/{command}", highlight=False, markup=False, soft_wrap=True)
 

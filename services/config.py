@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     """A Docker runtime such as runsc; empty means the engine's default."""
     allow_unisolated_sandbox: bool = False
     workers: Positive = 1
+    gpus: Annotated[float, Field(ge=0)] | None = None
+    """How many GPUs the engines hold, for the GPU-hours of a round; none: not known."""
 
 
 class Frozen(BaseModel):

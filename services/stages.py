@@ -71,7 +71,8 @@ def run_stage(context: RunContext, round_number: int, name: str, work: Callable[
     database, run_id = context.database, context.run.id
     if runs.stage_is_done(database, run_id=run_id, round_number=round_number, name=name):
         return False
-    runs.begin_stage(database, run_id=run_id, round_number=round_number, name=name)
+    gpus = context.settings.gpus
+    runs.begin_stage(database, run_id=run_id, round_number=round_number, name=name, gpus=gpus)
     done = False
     try:
         work()

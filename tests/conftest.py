@@ -44,7 +44,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def empty_database(postgres_url: str) -> Iterator[Database]:
     """A database without a schema."""
-    database = _new_database(postgres_url, template="template0")
+    database = new_database(postgres_url, template="template0")
     yield database
     database.close()
 
@@ -52,7 +52,7 @@ def empty_database(postgres_url: str) -> Iterator[Database]:
 @pytest.fixture
 def database(postgres_url: str) -> Iterator[Database]:
     """A database with the schema and nothing in it."""
-    database = _new_database(postgres_url, template="postgres")
+    database = new_database(postgres_url, template="postgres")
     yield database
     database.close()
 
@@ -66,7 +66,8 @@ def shared_data() -> Path:
     return folder
 
 
-def _new_database(server_url: str, *, template: str) -> Database:
+def new_database(server_url: str, *, template: str) -> Database:
+    """A new database of the session's server: `template0` is empty, `postgres` has the schema."""
     name = f"test_{next(_numbers)}"
     with psycopg.connect(server_url.replace("/postgres?", "/template1?"), autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")

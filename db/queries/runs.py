@@ -147,8 +147,10 @@ def stage_is_done(database: Database, *, run_id: int, round_number: int, name: s
     return status is StageStatus.DONE
 
 
-def begin_stage(database: Database, *, run_id: int, round_number: int, name: str) -> None:
-    """Note that a stage runs; the time of earlier attempts is kept."""
+def begin_stage(
+    database: Database, *, run_id: int, round_number: int, name: str, gpus: float | None = None
+) -> None:
+    """Note that a stage runs, and how many GPUs it holds; the time of earlier attempts is kept."""
     with database.begin() as connection:
         connection.execute(
             upsert(Stage)
@@ -159,10 +161,11 @@ def begin_stage(database: Database, *, run_id: int, round_number: int, name: str
                 status=StageStatus.RUNNING,
                 started_at=func.now(),
                 seconds=0,
+                gpus=gpus,
             )
             .on_conflict_do_update(
                 index_elements=["run_id", "round_number", "name"],
-                set_={"started_at": func.now()},
+                set_={"started_at": func.now(), "gpus": gpus},
             )
         )
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from db import migrate
 from db.errors import QueryRejected
-from db.queries import integrity, problems, readonly, trees, views
+from db.queries import integrity, problems, runs, statistics, trees, views
 from db.session import Database
 from services import reporting
+from services.cli.asking import asking_app
+from services.cli.opening import open_database
 from services.cli.pair_view import render as render_pair
 from services.cli.progress import TerminalReporter
 from services.cli.reference import page
@@ -32,9 +31,6 @@ from services.problems.records import parse_mapping
 from services.problems.store import import_source
 from services.status import engine_states
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 app = typer.Typer(
     help="Generates and labels step-level reasoning data.",
     no_args_is_help=True,
@@ -46,6 +42,7 @@ problems_app = typer.Typer(help="Problems: import and count them.", no_args_is_h
 trees_app = typer.Typer(help="Search trees: list and show them.", no_args_is_help=True)
 pairs_app = typer.Typer(help="Preference pairs: list and show them.", no_args_is_help=True)
 db_app = typer.Typer(help="The database: upgrade its schema, check its data.", no_args_is_help=True)
+app.add_typer(asking_app)
 app.add_typer(problems_app, name="problems")
 app.add_typer(trees_app, name="trees")
 app.add_typer(pairs_app, name="pairs")
@@ -59,13 +56,6 @@ Mapping = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Take at most so many problems")]
 RunName = Annotated[str | None, typer.Option("--run", help="Only this run")]
-
-
-@contextmanager
-def open_database() -> Iterator[Database]:
-    """The home's database, running for as long as the command needs it."""
-    with Engines(Settings()) as engines:
-        yield engines.database()
 
 
 @app.command()
@@ -211,31 +201,6 @@ def show_pair(
     console.print(render_pair(shown))
 
 
-@app.command()
-def query(
-    sql: Annotated[str, typer.Argument(help="One SELECT statement")],
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON array of objects")] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds the statement may take")] = 60.0,
-    max_rows: Annotated[int, typer.Option(min=1, help="Rows to print at most")] = 1000,
-) -> None:
-    """Ask the trajectory database; read-only."""
-    with open_database() as database:
-        result = readonly.run(database, sql, timeout_seconds=timeout, max_rows=max_rows)
-    if as_json:
-        rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
-        json.dump(rows, sys.stdout, default=str, ensure_ascii=False)
-        sys.stdout.write("\n")
-    elif not result.rows:
-        console.print("No rows.")
-    else:
-        table = Table(*(escape(column) for column in result.columns))
-        for row in result.rows:
-            table.add_row(*(Text("" if cell is None else visible(str(cell))) for cell in row))
-        console.print(table)
-    if result.truncated:
-        Console(stderr=True).print(f"Only the first {max_rows} rows are shown (--max-rows).")
-
-
 @db_app.command("upgrade")
 def upgrade_database() -> None:
     """Bring an older database to this version's schema."""
@@ -251,6 +216,27 @@ def print_reference() -> None:
     """Print the reference page of the views, made from the comments in the database."""
     with open_database() as database:
         sys.stdout.write(page(views.described(database)))
+
+
+@db_app.command("refresh")
+def refresh_statistics(
+    run: RunName = None,
+    round_number: Annotated[int | None, typer.Option("--round", help="Only this round")] = None,
+) -> None:
+    """Count rounds anew, those that still run included: what the cookbook reads."""
+    with open_database() as database:
+        counted = 0
+        for name in runs.names(database) if run is None else [run]:
+            found = runs.by_name(database, name)
+            if found is None:
+                raise ConfigurationError(
+                    f"There is no run {name!r} (runs: {', '.join(runs.names(database)) or 'none'})."
+                )
+            for row in runs.rounds_of(database, found.id):
+                if round_number in (None, row.number):
+                    statistics.refresh(database, row.id)
+                    counted += 1
+    console.print(f"Counted {counted} round{'' if counted == 1 else 's'}.")
 
 
 @db_app.command("check")

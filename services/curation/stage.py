@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from db.queries import curation, datasets
+from db.queries import curation, datasets, statistics
 from db.vocabulary import DatasetKind
 from services import reporting
 from services.curation.datasets import preference_items, sft_items
@@ -25,6 +25,7 @@ def curate_stage(context: RunContext, round_id: int, round_number: int) -> None:
     database = context.database
     trajectories = curation.select_trajectories(database, round_id)
     pairs = curation.mine_pairs(database, round_id)
+    statistics.refresh(database, round_id)
     profile = context.round_profile(round_number)
     sft = sft_items(database, context.run.id, round_number, profile.sft)
     preferences = preference_items(database, round_id, profile.ppm)

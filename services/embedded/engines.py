@@ -178,6 +178,7 @@ class Engines:
         environment = {
             f"STEPFORGE_{name.upper()}": str(value)
             for name, value in self.service_settings().model_dump(mode="json").items()
+            if value is not None
         }
         for worker in missing:
             worker.start(
