@@ -26,7 +26,7 @@ from db.records import NewProblem, RoundRow, RunProblemRecord, SearchResult
 from db.session import Database
 from db.vocabulary import Split
 from services.config import SearchProfile
-from services.rollouts.results import result_of
+from services.rollouts.results import Ledger
 from services.search.grow import grow
 from services.search.protocols import Assignment, Collaborators
 from services.search.tree import Tree
@@ -75,7 +75,8 @@ def grown_trees(*, seed: int, problem_seed: int = 0, augmented: bool = True) -> 
                 HashPpm() if augmented else None,
             )
             asyncio.run(grow(tree, assignment, world))
-            yield GrownTree(problem, result_of(tree, seconds=2.5, sandbox="docker sha256:5f70bf18"))
+            result = Ledger(tree).take(seconds=2.5, sandbox="docker sha256:5f70bf18", done=True)
+            yield GrownTree(problem, result)
 
 
 def sample(nodes: int, *, seed: int, augmented: bool = True) -> list[GrownTree]:
