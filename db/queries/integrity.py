@@ -64,6 +64,14 @@ RULES: tuple[tuple[str, str], ...] = (
         "OR (q.kind = 'step' AND (c.parent_no <> q.parent_no OR r.parent_no <> q.parent_no))",
     ),
     (
+        "every trajectory and every pair has its search",
+        "SELECT format('%s %s', m.what, m.id) FROM ("
+        "SELECT 'trajectory' AS what, id, round_id, search_id FROM trajectories UNION ALL "
+        "SELECT 'pair', id, round_id, search_id FROM preference_pairs) AS m "
+        "LEFT JOIN searches AS s ON s.id = m.search_id AND s.round_id = m.round_id "
+        "AND s.status = 'done' WHERE s.id IS NULL",
+    ),
+    (
         "no held-out problem is searched or trained on",
         "SELECT format('problem %s', h.problem_id) FROM run_problems AS h "
         "WHERE h.split = 'held_out' AND (EXISTS (SELECT FROM searches AS s JOIN rounds AS r "

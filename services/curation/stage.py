@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from db.queries import curation, datasets, statistics
+from db.queries import datasets, mining, statistics
 from db.vocabulary import DatasetKind
 from services import reporting
 from services.curation.datasets import preference_items, sft_items
@@ -23,8 +23,7 @@ def curate_stage(context: RunContext, round_id: int, round_number: int) -> None:
     what there is.
     """
     database = context.database
-    trajectories = curation.select_trajectories(database, round_id)
-    pairs = curation.mine_pairs(database, round_id)
+    mined = mining.mine(database, round_id)
     statistics.refresh(database, round_id)
     profile = context.round_profile(round_number)
     sft = sft_items(database, context.run.id, round_number, profile.sft)
@@ -38,8 +37,8 @@ def curate_stage(context: RunContext, round_id: int, round_number: int) -> None:
         preferences,
     )
     reporting.current().say(
-        f"{trajectories} trajectories and {pairs} preference pairs; to train on: {len(sft)} "
-        f"trajectories, {len(preferences)} pairs"
+        f"{mined.trajectories} trajectories and {mined.pairs} preference pairs; to train on: "
+        f"{len(sft)} trajectories, {len(preferences)} pairs"
     )
 
 

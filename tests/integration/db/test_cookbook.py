@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from db import cookbook
 from db.errors import DatabaseError, QueryRejected
-from db.queries import checkpoints, curation, datasets, problems, readonly, runs, searches
+from db.queries import checkpoints, curation, datasets, mining, problems, readonly, runs, searches
 from db.queries import statistics as statistic_queries
 from db.records import DatasetItemRecord, NodeRecord, RoundRow, RunRow
 from db.session import Database
@@ -48,8 +48,7 @@ def searched(
     for search, nodes in zip(claimed(database, this_round, limit=99), trees, strict=True):
         solved = any(node.verdict is Verdict.EQUAL and node.visit_count for node in nodes)
         searches.commit(database, search, result(nodes, solved=solved))
-    curation.select_trajectories(database, this_round.id)
-    curation.mine_pairs(database, this_round.id)
+    mining.mine(database, this_round.id)
     statistic_queries.refresh(database, this_round.id)
     return this_round
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from db.queries import curation, integrity, searches
+from db.queries import curation, integrity, mining, searches
 from db.session import Database
 from db.vocabulary import Outcome, PairKind, StepKind
 from tests.factories import ROOT, answer_node, claimed, node, planned_round, result
@@ -27,7 +27,7 @@ def pairs(database: Database, round_id: int) -> set[tuple[PairKind, int, int]]:
 
 def test_a_trajectory_keeps_its_path_and_mean_q(database: Database) -> None:
     round_id = committed(database, ())
-    assert curation.select_trajectories(database, round_id) == 2
+    assert mining.mine(database, round_id).trajectories == 2
     (best,) = curation.best_trajectories(database, [round_id], a_problem=2)
     assert (best.leaf_no, best.mean_q) == (3, 1.0)
     (path,) = curation.paths(database, round_id, [(best.search_id, 3)]).values()
@@ -36,16 +36,16 @@ def test_a_trajectory_keeps_its_path_and_mean_q(database: Database) -> None:
 
 def test_the_right_step_is_preferred_to_the_wrong_one(database: Database) -> None:
     round_id = committed(database, ())
-    curation.select_trajectories(database, round_id)
-    assert curation.mine_pairs(database, round_id) == 2
+    mined = mining.mine(database, round_id)
+    assert mined.pairs == 2
     assert pairs(database, round_id) == {(PairKind.STEP, 1, 2), (PairKind.ANSWER, 3, 4)}
 
 
 def test_mining_again_adds_nothing(database: Database) -> None:
     round_id = committed(database, ())
     for _ in range(2):
-        assert curation.select_trajectories(database, round_id) == 2
-        assert curation.mine_pairs(database, round_id) == 2
+        mined = mining.mine(database, round_id)
+        assert (mined.trajectories, mined.pairs) == (2, 2)
 
 
 def test_only_the_two_best_and_the_two_worst_steps_of_a_prefix_are_paired(
@@ -63,8 +63,7 @@ def test_only_the_two_best_and_the_two_worst_steps_of_a_prefix_are_paired(
                 number = 7 + len(answers)
                 answers.append(answer_node(number, step, visits=visits, correct=correct))
     round_id = committed(database, (root, *steps, *answers))
-    curation.select_trajectories(database, round_id)
-    curation.mine_pairs(database, round_id)
+    mining.mine(database, round_id)
     found = {pair[1:] for pair in pairs(database, round_id) if pair[0] is PairKind.STEP}
     assert found == {(1, 6), (1, 5), (2, 6), (2, 5)}
     assert integrity.violations(database) == []
@@ -77,8 +76,8 @@ def test_a_step_that_failed_or_was_never_visited_is_in_no_pair(database: Databas
     unvisited = node(3, root, visits=0, value=0.0)
     nodes = (root, right, failed, unvisited, answer_node(4, right, visits=1, correct=True))
     round_id = committed(database, nodes)
-    curation.select_trajectories(database, round_id)
-    assert curation.mine_pairs(database, round_id) == 0
+    mined = mining.mine(database, round_id)
+    assert mined.pairs == 0
 
 
 def test_a_node_without_its_parent_is_found_by_the_check(database: Database) -> None:
@@ -93,5 +92,5 @@ def test_a_node_without_its_parent_is_found_by_the_check(database: Database) -> 
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_round_without_done_searches_gives_nothing(database: Database, count: int) -> None:
     this_round = planned_round(database, count=count)
-    assert curation.select_trajectories(database, this_round.id) == 0
-    assert curation.mine_pairs(database, this_round.id) == 0
+    mined = mining.mine(database, this_round.id)
+    assert (mined.trajectories, mined.pairs) == (0, 0)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 from db import migrate, views
 from db.errors import SchemaMismatch
 from db.models import Base
-from db.queries import curation, readonly, searches
+from db.queries import mining, readonly, searches
 from db.queries import views as view_queries
 from db.session import Database
 from services.cli.reference import page
@@ -79,8 +79,7 @@ def test_a_pair_comes_with_both_texts(database: Database) -> None:
     this_round = planned_round(database, count=1)
     (search,) = claimed(database, this_round)
     searches.commit(database, search, result())
-    curation.select_trajectories(database, this_round.id)
-    curation.mine_pairs(database, this_round.id)
+    mining.mine(database, this_round.id)
     answer = readonly.run(
         database,
         "SELECT kind::text, depth, chosen_text, rejected_text, margin FROM v1.pairs ORDER BY depth",
