@@ -13,6 +13,7 @@ from services.cli.app import Limit, Mapping, app
 from services.cli.boundary import run_command
 from services.cli.progress import TerminalReporter
 from services.cli.report import round_table
+from services.cli.synthesis import synthesise_problems as synthesise_problems
 from services.config import Settings, load_profile
 from services.embedded.engines import Engines
 from services.embedded.home import exclusive

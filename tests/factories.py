@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
 from db.queries import problems, runs, searches
@@ -17,6 +16,7 @@ from db.records import (
 )
 from db.session import Database
 from db.vocabulary import Outcome, Split, StepKind, TerminalReason, Verdict
+from services.problems.records import content_hash
 
 
 def new_problem(question: str = "What is 2 + 2?", answer: str | None = "4") -> NewProblem:
@@ -26,7 +26,7 @@ def new_problem(question: str = "What is 2 + 2?", answer: str | None = "4") -> N
         question=question,
         answer=answer,
         solution=None,
-        content_hash=hashlib.sha256(question.encode()).digest(),
+        content_hash=content_hash(question),
     )
 
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def best_trajectories(
     database: Database, round_ids: Sequence[int], *, a_problem: int
 ) -> list[TrajectoryPick]:
-    """The correct trajectories of the highest mean Q, at most `a_problem` a problem and round."""
+    """The correct trajectories of the highest mean Q, at most `a_problem` a problem and round.
+
+    Those of dropped synthetic problems are left out, as they are from the pairs.
+    """
     with database.begin() as connection:
         rows = connection.execute(
             text(
@@ -28,6 +31,8 @@ def best_trajectories(
                 JOIN searches AS s ON s.id = t.search_id
                 JOIN problems AS p ON p.id = s.problem_id
                 WHERE t.round_id = ANY(:round_ids) AND t.correct AND t.rank <= :a_problem
+                  AND NOT EXISTS (SELECT FROM synthesis_drafts AS d
+                                  WHERE d.problem_id = s.problem_id AND d.status = 'dropped')
                 ORDER BY t.round_id DESC, s.problem_id, t.rank
                 """
             ),
@@ -48,6 +53,8 @@ def widest_pairs(database: Database, round_id: int, *, limit: int | None) -> lis
                 JOIN searches AS s ON s.id = q.search_id
                 JOIN problems AS p ON p.id = s.problem_id
                 WHERE q.round_id = :round_id
+                  AND NOT EXISTS (SELECT FROM synthesis_drafts AS d
+                                  WHERE d.problem_id = s.problem_id AND d.status = 'dropped')
                 ORDER BY q.margin DESC, q.chosen_visits + q.rejected_visits DESC, q.id
                 LIMIT :limit
                 """

@@ -72,6 +72,19 @@ RULES: tuple[tuple[str, str], ...] = (
         "AND s.status = 'done' WHERE s.id IS NULL",
     ),
     (
+        "every trajectory that is judged has its checks, and no other has any",
+        "SELECT format('search %s node %s', c.search_id, c.leaf_no) "
+        "FROM consistency_candidates AS c WHERE (c.status = 'done') <> EXISTS "
+        "(SELECT FROM consistency_checks AS k "
+        "WHERE k.search_id = c.search_id AND k.leaf_no = c.leaf_no)",
+    ),
+    (
+        "no problem that is held out is a seed of a synthetic one of its run",
+        "SELECT format('draft %s', d.id) FROM synthesis_drafts AS d JOIN run_problems AS h "
+        "ON h.run_id = d.run_id AND h.split = 'held_out' "
+        "AND h.problem_id = ANY(d.seed_problem_ids)",
+    ),
+    (
         "no held-out problem is searched or trained on",
         "SELECT format('problem %s', h.problem_id) FROM run_problems AS h "
         "WHERE h.split = 'held_out' AND (EXISTS (SELECT FROM searches AS s JOIN rounds AS r "

@@ -71,6 +71,15 @@ def ids_by_hash(database: Database, hashes: Sequence[bytes]) -> list[int]:
     return [found[content_hash] for content_hash in hashes]
 
 
+def is_stored(database: Database, content_hash: bytes) -> bool:
+    """Whether this question is stored, from wherever it came."""
+    with database.begin() as connection:
+        found = connection.execute(
+            select(Problem.id).where(Problem.content_hash == content_hash)
+        ).one_or_none()
+    return found is not None
+
+
 def answered(database: Database, problem_ids: Sequence[int]) -> list[int]:
     """Those of the problems that have a ground truth, in the same order."""
     with database.begin() as connection:

@@ -8,6 +8,7 @@ from db.queries import datasets, mining, statistics
 from db.vocabulary import DatasetKind
 from services import reporting
 from services.curation.datasets import preference_items, sft_items
+from services.problems.synthesis_stage import drop_stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,7 @@ def curate_stage(context: RunContext, round_id: int, round_number: int) -> None:
     database = context.database
     mined = mining.mine(database, round_id)
     statistics.refresh(database, round_id)
+    drop_stage(context)
     profile = context.round_profile(round_number)
     sft = sft_items(database, context.run.id, round_number, profile.sft)
     preferences = preference_items(database, round_id, profile.ppm)

@@ -31,8 +31,9 @@ from services.search.protocols import Assignment, Collaborators
 if TYPE_CHECKING:
     from db.session import Database
     from services.config import SearchProfile
+    from services.grading.base import Grader
     from services.sandbox.base import SandboxProvider
-    from services.search.protocols import Grader, Policy, ValueModel
+    from services.search.protocols import Policy, ValueModel
 
 logger = logging.getLogger(__name__)
 
