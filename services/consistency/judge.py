@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from db.records import CheckRecord
-from db.vocabulary import Outcome, StepKind, TerminalReason
+from db.vocabulary import TerminalReason
 from services.config import Actions, SearchProfile
 from services.consistency.prefix import draw_prefix, in_words, tree_of
+from services.errors import StateNotReproducible
+from services.rollouts.results import recall_states
 from services.search.actions import completing
 from services.search.expansion import expansion_seed
 from services.search.grow import grow
 from services.search.protocols import Assignment, Collaborators
-from services.steps import boxed, split_ending
+from services.steps import boxed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from db.records import ClaimedCandidate, PathStep
     from services.consistency.prefix import Prefix
     from services.rollouts.engine import Equipment
-    from services.sandbox.base import SandboxSession
     from services.search.tree import Tree
 
 
@@ -60,12 +61,16 @@ class Judge:
         tree = tree_of(candidate.question, prefix)
         session = await self.equipment.sandbox.open_session()
         try:
-            if await _runs_again(tree, session):
-                await grow(
-                    tree,
-                    self._assignment(candidate, trajectory, seed),
-                    Collaborators(self.equipment.policy, session, self.equipment.grader),
-                )
+            recall_states(tree, session)
+            await grow(
+                tree,
+                self._assignment(candidate, trajectory, seed),
+                Collaborators(self.equipment.policy, session, self.equipment.grader),
+            )
+        except StateNotReproducible:
+            # A trajectory whose program does not run again is not consistent, and the completion
+            # came to no answer; that is the program's doing and not the sandbox's.
+            pass
         finally:
             await session.close()
         return _record(tree, prefix, seed=seed, discriminator=self.discriminator)
@@ -83,23 +88,6 @@ class Judge:
             truth=boxed(trajectory[-1].text),
             affinity=candidate.search_id,
         )
-
-
-async def _runs_again(tree: Tree, session: SandboxSession) -> bool:
-    """Bring the sandbox to the end of the prefix.
-
-    False where a step that ran in the search does not run again: then the trajectory cannot be
-    reproduced, and its completion comes to no answer.
-    """
-    state = tree.root.state
-    for node in tree.nodes:
-        if node.kind is StepKind.CODE:
-            code = split_ending(node.text)[0]
-            state, execution = await session.execute(code, parent=state)
-            if execution.outcome is not Outcome.OK:
-                return False
-        node.state = state
-    return True
 
 
 def _record(tree: Tree, prefix: Prefix, *, seed: int, discriminator: str) -> CheckRecord:
