@@ -25,7 +25,8 @@ WITH RECURSIVE item AS (
     SELECT 0 AS part, fact.place, fact.what, fact.value
     FROM item AS i
     CROSS JOIN LATERAL (VALUES
-        (1, 'dataset version', format('%%s, %%s of round %%s of %%s', i.dataset_id, i.kind, i.round, i.run)),
+        (1, 'dataset version', format('%%s, %%s of %%s of %%s', i.dataset_id, i.kind,
+                                      coalesce(i.name, 'round ' || i.round), i.run)),
         (2, 'position', i.position::text),
         (3, 'made from', coalesce('pair ' || i.pair_id, 'trajectory ' || i.trajectory_id,
                                   'the reference solution of the problem')),

@@ -6,6 +6,7 @@ SELECT
     r.number AS round,
     s.problem_id,
     s.seed,
+    s.tier,
     s.status,
     CASE WHEN s.status = 'done' THEN s.solved END AS solved,
     CASE WHEN s.status = 'done' THEN s.rollouts END AS rollouts,
@@ -42,6 +43,7 @@ COMMENT ON COLUMN v1.searches.run IS 'Name of the run';
 COMMENT ON COLUMN v1.searches.round IS 'Number of the round in its run';
 COMMENT ON COLUMN v1.searches.problem_id IS 'Problem (problems)';
 COMMENT ON COLUMN v1.searches.seed IS 'Seed of its sampling';
+COMMENT ON COLUMN v1.searches.tier IS 'Place among the tiers of the run''s profile: which rollouts and candidates applied';
 COMMENT ON COLUMN v1.searches.status IS 'open, leased, done, or failed: given up after too many infrastructure failures';
 COMMENT ON COLUMN v1.searches.solved IS 'Whether a rollout reached a correct answer; null unless done';
 COMMENT ON COLUMN v1.searches.rollouts IS 'Rollouts that it ran; null unless done';

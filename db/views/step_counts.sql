@@ -22,7 +22,7 @@ COMMENT ON COLUMN v1.step_counts.round_id IS 'Round (rounds)';
 COMMENT ON COLUMN v1.step_counts.run IS 'Name of the run';
 COMMENT ON COLUMN v1.step_counts.round IS 'Number of the round in its run';
 COMMENT ON COLUMN v1.step_counts.depth IS 'Steps from the root';
-COMMENT ON COLUMN v1.step_counts.kind IS 'code, final_code, answer, unparsable';
+COMMENT ON COLUMN v1.step_counts.kind IS 'As steps.kind';
 COMMENT ON COLUMN v1.step_counts.outcome IS 'ok, raised, timed_out, out_of_memory, unparsable';
 COMMENT ON COLUMN v1.step_counts.error_type IS 'Type of the exception; empty where there was none';
 COMMENT ON COLUMN v1.step_counts.visited IS 'Whether a rollout went through the steps';

@@ -43,7 +43,7 @@ COMMENT ON COLUMN v1.steps.problem_id IS 'Problem (problems)';
 COMMENT ON COLUMN v1.steps.policy_checkpoint_id IS 'Checkpoint that wrote it (checkpoints)';
 COMMENT ON COLUMN v1.steps.ppm_checkpoint_id IS 'Checkpoint that gave the prior (checkpoints); null: terminal-guided';
 COMMENT ON COLUMN v1.steps.depth IS 'Steps from the root, which has depth 0';
-COMMENT ON COLUMN v1.steps.kind IS 'root, code, final_code, answer, unparsable';
+COMMENT ON COLUMN v1.steps.kind IS 'root; code, final_code; thought, subquestion, reanswer, rephrased: steps in words; answer; unparsable';
 COMMENT ON COLUMN v1.steps.outcome IS 'What became of it: ok, raised, timed_out, out_of_memory, unparsable';
 COMMENT ON COLUMN v1.steps.terminal_reason IS 'Why rollouts ended here: answer, execution_errors, max_depth, unparsable_step; null: they went on';
 COMMENT ON COLUMN v1.steps.verdict IS 'Of an answer: equal to the ground truth, different, undecided';
