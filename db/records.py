@@ -142,6 +142,23 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Prospect:
+    """A problem that could be searched next in a round, and what the run knows of it."""
+
+    problem_id: int
+    source: str
+    tier: int
+    """Tier of the search that would be made."""
+    solved: bool
+    """Whether a search of the run solved it already."""
+    rollouts: int
+    """Of its done searches in the run."""
+    correct: float
+    """Of them; an undecided end counts half."""
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class SearchProgress:
     """How far the searches of a round are."""
 
@@ -393,11 +410,25 @@ class RoundReport:
     round_number: int
     problems: int
     solved: int
+    newly_solved: int
+    """Problems that no earlier round of the run had solved."""
     searches: int
     nodes: int
     trajectories: int
     correct_trajectories: int
     pairs: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class TierReport:
+    """What the searches of one tier did in a round; tier 0 is every problem's first."""
+
+    round_number: int
+    tier: int
+    searches: int
+    solved: int
+    rollouts: int
     tokens: int
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,7 +12,7 @@ from services import reporting
 from services.cli.app import Limit, Mapping, app
 from services.cli.boundary import run_command
 from services.cli.progress import TerminalReporter
-from services.cli.report import round_table
+from services.cli.report import round_table, tier_table
 from services.cli.synthesis import synthesise_problems as synthesise_problems
 from services.config import Settings, load_profile
 from services.embedded.engines import Engines
@@ -21,6 +21,10 @@ from services.embedded.orphans import end_orphans
 from services.problems.records import parse_mapping
 from services.runs import NewRun, create_run, fresh_name
 from services.threads import share_cores
+
+if TYPE_CHECKING:
+    from db.records import RunRow
+    from db.session import Database
 
 console = Console()
 
@@ -86,7 +90,7 @@ def report(name: Annotated[str, typer.Argument(help="Name of the run")] = "demo"
     from services.stages import open_run
 
     with open_run(name) as context:
-        console.print(round_table(context.database, context.run))
+        _print_report(context.database, context.run)
 
 
 def _wanted(name: str, profile: str, source: str, mapping: str, limit: int | None) -> NewRun:
@@ -115,8 +119,15 @@ def _evolve(wanted: NewRun, *, fresh: bool) -> None:
             evolve_flow(wanted.name)
         run = runs.by_name(database, wanted.name)
         if run is not None:
-            console.print(round_table(database, run))
+            _print_report(database, run)
     _print_next_commands()
+
+
+def _print_report(database: Database, run: RunRow) -> None:
+    console.print(round_table(database, run))
+    tiers = tier_table(database, run)
+    if tiers is not None:
+        console.print(tiers)
 
 
 def _print_next_commands() -> None:

@@ -14,7 +14,7 @@ from services.consistency.stage import has_open_problems, judge_round_stage
 from services.curation.stage import curate_stage
 from services.evaluation.held_out import evaluate_stage
 from services.problems.bootstrap_stage import bootstrap_stage, has_endpoint
-from services.rollouts.round import close_round, open_round, search_round_stage
+from services.rollouts.round import SEARCH, close_round, open_round, search_round_stage
 from services.stages import BOOTSTRAP_ROUND, open_run, run_stage
 
 
@@ -46,7 +46,7 @@ def evolve_round(run: str, number: int) -> None:
     """One round: search, check what has no ground truth, curate, train, evaluate."""
     with open_run(run) as context:
         this_round = open_round(context, number)
-        run_stage(context, number, "search", lambda: search_round_stage(context, this_round))
+        run_stage(context, number, SEARCH, lambda: search_round_stage(context, this_round))
         if has_open_problems(context, this_round):
             run_stage(
                 context,

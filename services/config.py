@@ -150,6 +150,21 @@ class EarlyStopping(Frozen):
         return self
 
 
+class Budget(Frozen):
+    """What a round's search may cost; it plans no more searches when either is spent."""
+
+    tokens: Positive | None = None
+    """Generated tokens."""
+    hours: Annotated[float, Field(gt=0)] | None = None
+    """Wall time of the search stage."""
+
+    @model_validator(mode="after")
+    def _limits(self) -> Self:
+        if self.tokens is None and self.hours is None:
+            raise ValueError("give tokens or hours")
+        return self
+
+
 class SearchProfile(Frozen):
     """One round's search (rStar-Math section 3.3 and appendix A.1)."""
 
@@ -165,6 +180,8 @@ class SearchProfile(Frozen):
     actions: Actions = Actions.CODE_STEP
     deviations: Deviations = Deviations()
     early_stopping: EarlyStopping | None = None
+    budget: Budget | None = None
+    """Where there is one, searches are planned where they are likeliest to yield."""
     parallel_rollouts: Positive = 1
     """Rollouts at a time in one tree, apart by virtual loss. More than 1 is for test time: it makes
     a tree depend on the timing of its engines."""

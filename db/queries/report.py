@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, text
 
 from db.models import Stage
-from db.records import RoundReport, StageTime
+from db.records import RoundReport, StageTime, TierReport
 
 if TYPE_CHECKING:
     from db.session import Database
@@ -21,6 +21,10 @@ def rounds(database: Database, run_id: int) -> list[RoundReport]:
                 """
                 SELECT r.number, count(DISTINCT s.problem_id),
                        count(DISTINCT s.problem_id) FILTER (WHERE s.solved),
+                       count(DISTINCT s.problem_id) FILTER (WHERE s.solved AND NOT EXISTS (
+                           SELECT FROM searches AS e JOIN rounds AS b ON b.id = e.round_id
+                           WHERE e.problem_id = s.problem_id AND e.solved
+                             AND b.run_id = r.run_id AND b.number < r.number)),
                        count(*) FILTER (WHERE s.status = 'done'),
                        coalesce(sum(s.node_count) FILTER (WHERE s.status = 'done'), 0)::bigint,
                        (SELECT count(*) FROM trajectories AS t WHERE t.round_id = r.id),
@@ -37,6 +41,27 @@ def rounds(database: Database, run_id: int) -> list[RoundReport]:
             {"run_id": run_id},
         )
         return [RoundReport(*row) for row in rows]
+
+
+def tiers(database: Database, run_id: int) -> list[TierReport]:
+    """What each tier of a round's escalation did; nothing for rounds without one."""
+    with database.begin() as connection:
+        rows = connection.execute(
+            text(
+                """
+                SELECT r.number, s.tier, count(*) FILTER (WHERE s.status = 'done'),
+                       count(*) FILTER (WHERE s.solved),
+                       coalesce(sum(s.rollouts), 0)::bigint,
+                       coalesce(sum(s.generated_tokens), 0)::bigint
+                FROM searches AS s JOIN rounds AS r ON r.id = s.round_id
+                WHERE r.run_id = :run_id AND EXISTS (
+                    SELECT FROM searches AS e WHERE e.round_id = r.id AND e.tier > 0)
+                GROUP BY r.number, s.tier ORDER BY r.number, s.tier
+                """
+            ),
+            {"run_id": run_id},
+        )
+        return [TierReport(*row) for row in rows]
 
 
 def stage_times(database: Database, run_id: int) -> list[StageTime]:

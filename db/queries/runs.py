@@ -170,6 +170,19 @@ def begin_stage(
         )
 
 
+def stage_seconds(database: Database, *, run_id: int, round_number: int, name: str) -> float:
+    """Wall time that a stage that runs has taken, over all attempts; one that was killed counts
+    nothing."""
+    elapsed = cast(func.extract("epoch", func.now() - Stage.started_at), Float)
+    with database.begin() as connection:
+        seconds = connection.execute(
+            select(Stage.seconds + elapsed).where(
+                Stage.run_id == run_id, Stage.round_number == round_number, Stage.name == name
+            )
+        ).scalar_one_or_none()
+    return seconds or 0.0
+
+
 def end_stage(database: Database, *, run_id: int, round_number: int, name: str, done: bool) -> None:
     """Add the time since `begin_stage`; `done` says that the stage need not run again."""
     elapsed = cast(func.extract("epoch", func.now() - Stage.started_at), Float)

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from db.queries import checkpoints, report
 from db.vocabulary import CheckpointKind
+from services.rollouts.round import SEARCH
 from services.stages import BOOTSTRAP_ROUND
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def round_table(database: Database, run: RunRow) -> Table:
     figures = {
         "problems": [row.problems for row in rounds],
         "solved": [row.solved for row in rounds],
+        "newly solved": [row.newly_solved for row in rounds],
         "trees": [row.searches for row in rounds],
         "nodes": [row.nodes for row in rounds],
         "trajectories": [row.trajectories for row in rounds],
@@ -46,6 +48,16 @@ def round_table(database: Database, run: RunRow) -> Table:
     }
     for name, values in figures.items():
         table.add_row(name, MISSING, *(f"{value:,}" for value in values))
+    table.add_section()
+    searching: list[float | None] = [times[row.round_number].get(SEARCH) for row in rounds]
+    for unit, made in (
+        ("newly solved problem", [row.newly_solved for row in rounds]),
+        ("preference pair", [row.pairs for row in rounds]),
+    ):
+        tokens = [_share(row.tokens, n) for row, n in zip(rounds, made, strict=True)]
+        spent = [_share(s, n) for s, n in zip(searching, made, strict=True)]
+        table.add_row(f"tokens a {unit}", MISSING, *tokens)
+        table.add_row(f"search s a {unit}", MISSING, *spent)
     numbers = [row.round_number for row in rounds]
     before = [_score(scores, _newest(scores, number - 1)) for number in numbers]
     after = [_score(scores, number) for number in numbers]
@@ -60,6 +72,31 @@ def round_table(database: Database, run: RunRow) -> Table:
         seconds = [times[number].get(name) for number in (BOOTSTRAP_ROUND, *numbers)]
         table.add_row(f"{name}, s", *(MISSING if s is None else f"{s:.0f}" for s in seconds))
     return table
+
+
+def tier_table(database: Database, run: RunRow) -> Table | None:
+    """What each tier of the escalation did; None where no round escalated."""
+    rows = report.tiers(database, run.id)
+    if not rows:
+        return None
+    table = Table("round", "tier", "searches", "solved", "rollouts", "tokens", "tokens a solved")
+    table.title, table.title_justify = "Escalation", "left"
+    for row in rows:
+        counts = (row.searches, row.solved, row.rollouts, row.tokens)
+        table.add_row(
+            *(str(row.round_number), str(row.tier)),
+            *(f"{count:,}" for count in counts),
+            _share(row.tokens, row.solved),
+        )
+    return table
+
+
+def _share(cost: float | None, made: int) -> str:
+    """Cost of one of what was made; nothing where nothing was."""
+    if cost is None or not made:
+        return MISSING
+    each = cost / made
+    return f"{each:,.0f}" if each >= 10 else f"{each:.1f}"
 
 
 def _newest(scores: dict[int, EvaluationRow], number: int) -> int:

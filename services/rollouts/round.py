@@ -9,12 +9,17 @@ from db.vocabulary import CheckpointKind, Split
 from services import reporting
 from services.config import Annotation
 from services.errors import ConfigurationError
+from services.rollouts.planning import RoundPlan
 from services.rollouts.stage import search_stage
 
 if TYPE_CHECKING:
     from db.records import ProblemRow, RoundRow, SearchProgress
     from services.reporting import Bar
     from services.stages import RunContext
+
+
+SEARCH = "search"
+"""Name of the stage."""
 
 
 def open_round(context: RunContext, number: int) -> RoundRow:
@@ -67,13 +72,22 @@ def search_round_stage(context: RunContext, this_round: RoundRow) -> None:
     engines.start_broker()
     engines.start_model_server()
     chosen = searched_problems(context)
+    plan = RoundPlan(
+        context.database,
+        this_round.id,
+        [problem.id for problem in chosen],
+        context.round_profile(this_round.number).search,
+        # A round whose policy stayed the same must still explore anew.
+        seed=context.profile.seed + this_round.number,
+        seconds_spent=lambda: runs.stage_seconds(
+            context.database, run_id=context.run.id, round_number=this_round.number, name=SEARCH
+        ),
+    )
     with reporting.current().bar("Searching", len(chosen)) as bar:
         search_stage(
             context.database,
             this_round.id,
-            [problem.id for problem in chosen],
-            # A round whose policy stayed the same must still explore anew.
-            seed=context.profile.seed + this_round.number,
+            plan=plan.extend,
             ring=lambda: ring(engines.broker_url(), this_round.id),
             keep_alive=engines.keep_alive,
             progress=lambda counts: _show(bar, counts),

@@ -1,4 +1,4 @@
-"""The search stage of a round: plan the searches, ring for workers, wait until all are closed.
+"""The search stage of a round: plan searches, ring for workers, wait until all are closed.
 
 The stage asks the database what is left and nothing else, so it may be stopped and run again, by
 any process, at any time.
@@ -17,7 +17,7 @@ from db.queries import searches
 from services.errors import EngineUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from db.records import SearchProgress
     from db.session import Database
@@ -32,21 +32,20 @@ STALLED_SECONDS = 600.0
 def search_stage(
     database: Database,
     round_id: int,
-    problem_ids: Sequence[int],
     *,
-    seed: int,
+    plan: Callable[[SearchProgress], int],
     ring: Callable[[], None],
     keep_alive: Callable[[], None],
     progress: Callable[[SearchProgress], None],
 ) -> SearchProgress:
-    """Search every problem of a round once.
+    """Do the searches of a round until none is left and `plan` adds no more.
 
-    `ring` sends a doorbell; `keep_alive` restarts dead engines; `progress` is told the counts.
+    `plan` looks at the counts, adds searches and says how many; `ring` sends a doorbell;
+    `keep_alive` restarts dead engines; `progress` is told the counts.
 
     Raises:
         EngineUnavailable: searches were given up, or no worker has taken work for a long time.
     """
-    searches.plan(database, round_id, problem_ids, seed=seed)
     searches.reopen_failed(database, round_id)
     rung = -RING_AGAIN_SECONDS
     moved, before = time.monotonic(), None
@@ -54,8 +53,11 @@ def search_stage(
         keep_alive()
         release_dead(database, round_id)
         now = searches.progress(database, round_id)
+        planned = plan(now)
+        if planned:
+            now = searches.progress(database, round_id)
         progress(now)
-        if now.done + now.failed == now.total:
+        if not planned and now.done + now.failed == now.total:
             break
         if now != before or now.leased:
             moved, before = time.monotonic(), now

@@ -5,8 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from services.config import PROFILES, Annotation, StartFrom, load_profile
+from services.config import (
+    PROFILES,
+    Annotation,
+    Budget,
+    PpmHead,
+    SearchProfile,
+    StartFrom,
+    load_profile,
+)
 from services.errors import ConfigurationError
 
 
@@ -31,7 +40,14 @@ def test_the_paper_profile_has_the_four_rounds_of_the_paper() -> None:
         Annotation.PPM_AUGMENTED,
         Annotation.PPM_AUGMENTED,
     ]
+    tiers = [[(tier.rollouts, tier.candidates) for tier in r.search.tiers] for r in rounds]
+    assert tiers == [[(8, 5)], [(16, 8)], [(16, 8)], [(16, 8), (64, 16), (128, 16)]]
     for r in rounds:
+        assert r.search.early_stopping is None
+        assert r.search.budget is None
+        assert r.search.parallel_rollouts == 1
+        assert not any(r.search.deviations.model_dump().values())
+        assert (r.search.ppm_scale, r.ppm.head) == (1.0, PpmHead.TANH)
         assert (r.search.max_depth, r.search.exploration) == (16, 2.0)
         assert r.sft.start_from is StartFrom.BASE
         assert (r.sft.epochs, r.sft.max_length, r.sft.batch_size) == (2, 4096, 128)
@@ -61,3 +77,18 @@ def test_a_wrong_field_is_named(tmp_path: Path, change: tuple[str, str], message
     broken.write_text(text.replace(*change, 1))
     with pytest.raises(ConfigurationError, match=message):
         load_profile(str(broken))
+
+
+def test_a_tier_changes_rollouts_and_candidates_and_nothing_else() -> None:
+    profile = SearchProfile.model_validate(
+        {"rollouts": 16, "candidates": 8, "escalation": [{"rollouts": 64, "candidates": 16}]}
+    )
+    assert profile.at_tier(0) == profile
+    changed = profile.at_tier(1)
+    assert (changed.rollouts, changed.candidates) == (64, 16)
+    assert changed.model_copy(update={"rollouts": 16, "candidates": 8}) == profile
+
+
+def test_a_budget_limits_something() -> None:
+    with pytest.raises(ValidationError, match="give tokens or hours"):
+        Budget()
