@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # Every target sets up what it needs.
-.PHONY: install demo test test-slow bench-inference check format clean
+.PHONY: install demo test test-slow bench-inference bench-search check format clean
 
 install: $(STAMP)
 
@@ -27,6 +27,9 @@ test-slow: install
 
 bench-inference: install
 	@$(BIN)/python -m tests.benchmarks.bench_inference
+
+bench-search: install
+	@$(BIN)/python -m tests.benchmarks.bench_search $(ARGS)
 
 check: install
 	@$(BIN)/ruff check .
