@@ -368,21 +368,8 @@ class RunProblemRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class TrajectoryPick:
-    """A trajectory chosen for training."""
-
-    trajectory_id: int
-    round_id: int
-    search_id: int
-    leaf_no: int
-    problem_id: int
-    question: str
-    mean_q: float
-
-
-@dataclass(frozen=True, slots=True)
 class PairPick:
-    """A preference pair chosen for training."""
+    """A stored preference pair."""
 
     pair_id: int
     kind: PairKind
@@ -401,6 +388,7 @@ class PathStep:
     kind: StepKind
     text: str
     observation: str
+    q_value: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

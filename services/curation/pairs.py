@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from db.queries import curation, trees
-from services.curation.datasets import pair_texts
+from services.curation.items import pair_texts
 from services.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def load_pair(database: Database, pair_id: int) -> Pair:
     pick, round_id, (chosen_q, rejected_q) = found
     ends = [(pick.search_id, pick.chosen_no), (pick.search_id, pick.rejected_no)]
     paths = curation.paths(database, round_id, ends)
-    texts = pair_texts(pick, chosen=paths[ends[0]], rejected=paths[ends[1]])
+    texts = pair_texts(pick.kind, pick.question, chosen=paths[ends[0]], rejected=paths[ends[1]])
     return Pair(
         pair_id=pair_id,
         kind=pick.kind,

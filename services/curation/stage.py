@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from db.queries import datasets, mining, statistics
-from db.vocabulary import DatasetKind
 from services import reporting
-from services.curation.datasets import preference_items, sft_items
+from services.curation.choosing import choose
+from services.curation.spec import preference_spec, sft_spec
 from services.problems.synthesis_stage import drop_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from db.records import DatasetItemRecord
+    from services.curation.spec import CurationSpec
     from services.stages import RunContext
 
 
@@ -28,38 +26,28 @@ def curate_stage(context: RunContext, round_id: int, round_number: int) -> None:
     statistics.refresh(database, round_id)
     drop_stage(context)
     profile = context.round_profile(round_number)
-    sft = sft_items(database, context.run.id, round_number, profile.sft)
-    preferences = preference_items(database, round_id, profile.ppm)
-    _store(context, round_number, DatasetKind.SFT, profile.sft.model_dump(mode="json"), sft)
-    _store(
-        context,
-        round_number,
-        DatasetKind.PREFERENCE,
-        profile.ppm.model_dump(mode="json"),
-        preferences,
-    )
+    sft = _version(context, round_number, sft_spec(profile.sft, round_number))
+    preferences = _version(context, round_number, preference_spec(profile.ppm, round_number))
     reporting.current().say(
         f"{mined.trajectories} trajectories and {mined.pairs} preference pairs; to train on: "
-        f"{len(sft)} trajectories, {len(preferences)} pairs"
+        f"{sft} trajectories, {preferences} pairs"
     )
 
 
-def _store(
-    context: RunContext,
-    round_number: int,
-    kind: DatasetKind,
-    spec: dict[str, object],
-    items: Sequence[DatasetItemRecord],
-) -> None:
-    there = datasets.find(
-        context.database, run_id=context.run.id, round_number=round_number, kind=kind
-    )
-    if items and there is None:
+def _version(context: RunContext, round_number: int, spec: CurationSpec) -> int:
+    """The round's version of this kind, made unless it is there. Returns how many items it has."""
+    database, run_id = context.database, context.run.id
+    there = datasets.find(database, run_id=run_id, round_number=round_number, kind=spec.kind)
+    if there is not None:
+        return there.item_count
+    chosen = choose(database, run_id, spec)
+    if chosen.items:
         datasets.create(
-            context.database,
-            run_id=context.run.id,
+            database,
+            run_id=run_id,
             round_number=round_number,
-            kind=kind,
-            spec=spec,
-            items=items,
+            kind=spec.kind,
+            spec=spec.model_dump(mode="json"),
+            items=chosen.items,
         )
+    return len(chosen.items)

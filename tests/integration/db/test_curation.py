@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from db.queries import curation, integrity, mining, searches
+from db.dataset_records import PairFilter, TrajectoryFilter
+from db.queries import candidates, curation, integrity, mining, searches
 from db.session import Database
 from db.vocabulary import Outcome, PairKind, StepKind
 from tests.factories import ROOT, answer_node, claimed, node, planned_round, result
@@ -21,14 +22,26 @@ def committed(database: Database, nodes: tuple[object, ...]) -> int:
 
 
 def pairs(database: Database, round_id: int) -> set[tuple[PairKind, int, int]]:
-    picks = curation.widest_pairs(database, round_id, limit=None)
-    return {(pick.kind, pick.chosen_no, pick.rejected_no) for pick in picks}
+    every = PairFilter(
+        kinds=tuple(PairKind), min_margin=0, min_visits=1, min_solve_rate=0, max_solve_rate=1
+    )
+    found, _ = candidates.pairs(database, [round_id], every)
+    return {(pair.kind, pair.chosen_no, pair.rejected_no) for pair in found}
 
 
 def test_a_trajectory_keeps_its_path_and_mean_q(database: Database) -> None:
     round_id = committed(database, ())
     assert mining.mine(database, round_id).trajectories == 2
-    (best,) = curation.best_trajectories(database, [round_id], a_problem=2)
+    correct = TrajectoryFilter(
+        both_verdicts=False,
+        min_mean_q=-1,
+        min_visits=1,
+        max_steps=None,
+        min_solve_rate=0,
+        max_solve_rate=1,
+    )
+    (best,), dropped = candidates.trajectories(database, [round_id], correct)
+    assert dropped == {"trajectories.verdicts": 1}
     assert (best.leaf_no, best.mean_q) == (3, 1.0)
     (path,) = curation.paths(database, round_id, [(best.search_id, 3)]).values()
     assert [step.text for step in path] == ["step 1\n<end_of_step>", "answer 3"]
