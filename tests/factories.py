@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from db.queries import problems, runs, searches
+from db.dataset_records import TrajectoryCandidate, TrajectoryFilter
+from db.queries import candidates, problems, runs, searches
 from db.records import (
     ClaimedSearch,
     NewProblem,
@@ -160,3 +161,17 @@ def result(nodes: tuple[NodeRecord, ...] = (), *, solved: bool = True) -> Search
         sandbox="fake",
         nodes=nodes,
     )
+
+
+def correct_trajectories(database: Database, round_id: int) -> list[TrajectoryCandidate]:
+    """The correct trajectories of a mined round, the best of each problem first."""
+    correct = TrajectoryFilter(
+        both_verdicts=False,
+        min_mean_q=-1,
+        min_visits=1,
+        max_steps=None,
+        min_solve_rate=0,
+        max_solve_rate=1,
+    )
+    found, _ = candidates.trajectories(database, [round_id], correct)
+    return found

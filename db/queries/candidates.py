@@ -1,7 +1,8 @@
 """The candidates of a dataset version: what the filters that SQL can apply leave, in order.
 
 Each query gives every candidate the first rule that leaves it out, so that the rows and the counts
-of a version's manifest are of one statement's making.
+of a version's manifest are of one statement's making. `synthesis` says that the problem was made by
+a model and dropped since, because its searches were correct too seldom.
 """
 
 # The parts that are put together here are constants of this file.
@@ -46,6 +47,9 @@ _TRAJECTORIES = f"""
         SELECT t.id, t.round_id, t.search_id, t.leaf_no, s.problem_id, t.correct, t.mean_q,
                t.steps, rate.solve_rate, t.rank,
                CASE
+                   WHEN EXISTS (SELECT FROM synthesis_drafts AS d
+                                WHERE d.problem_id = s.problem_id AND d.status = 'dropped')
+                   THEN 'synthesis'
                    WHEN NOT (t.correct OR :both_verdicts) THEN 'trajectories.verdicts'
                    WHEN t.correct AND t.mean_q < :min_mean_q THEN 'trajectories.min_mean_q'
                    WHEN leaf.visit_count < :min_visits THEN 'trajectories.min_visits'
@@ -68,6 +72,9 @@ _PAIRS = f"""
                s.problem_id, q.chosen_q, q.margin, q.chosen_visits, q.rejected_visits,
                chosen.depth, rate.solve_rate,
                CASE
+                   WHEN EXISTS (SELECT FROM synthesis_drafts AS d
+                                WHERE d.problem_id = s.problem_id AND d.status = 'dropped')
+                   THEN 'synthesis'
                    WHEN q.kind::text <> ALL(:kinds) THEN 'pairs.kinds'
                    WHEN q.margin < :min_margin THEN 'pairs.min_margin'
                    WHEN least(q.chosen_visits, q.rejected_visits) < :min_visits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from db.queries import curation, problems, runs, searches
+from db.queries import mining, problems, runs, searches
 from db.records import NodeRecord, RoundRow, RunProblemRecord, RunRow, SearchResult
 from db.session import Database
 from db.vocabulary import Split, StepKind
@@ -95,5 +95,4 @@ def search_round(
                 nodes=nodes,
             ),
         )
-    curation.select_trajectories(database, this_round.id)
-    curation.mine_pairs(database, this_round.id)
+    mining.mine(database, this_round.id)

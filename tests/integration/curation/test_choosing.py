@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from db.dataset_records import ExclusionRecord
-from db.queries import curation, datasets, runs
+from db.queries import datasets, mining, runs
 from db.records import DatasetItemRecord
 from db.session import Database
 from db.vocabulary import DatasetKind, ExclusionRule
@@ -59,7 +59,7 @@ def test_the_default_takes_every_pair_the_widest_first(database: Database) -> No
     run = searched_run(database, [(RIGHT, OTHER, WRONG), (RIGHT, WRONG)])
     choice = choose(database, run.id, preference_spec(PpmProfile(), 1))
     (round_id,) = choice.round_ids
-    assert len(choice.items) == curation.mine_pairs(database, round_id) > 4
+    assert len(choice.items) == mining.mine(database, round_id).pairs > 4
     assert [item.margin for item in choice.items] == [2.0] * len(choice.items)
     assert {item.weight for item in choice.items} == {1.0}
     limited = choose(database, run.id, preference_spec(PpmProfile(max_pairs=2), 1))

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from db import cookbook
 from db.errors import DatabaseError, QueryRejected
-from db.queries import checkpoints, curation, datasets, mining, problems, readonly, runs, searches
+from db.queries import checkpoints, datasets, mining, problems, readonly, runs, searches
 from db.queries import statistics as statistic_queries
 from db.records import DatasetItemRecord, NodeRecord, RoundRow, RunRow
 from db.session import Database
@@ -24,7 +24,16 @@ from db.vocabulary import (
     TerminalReason,
     Verdict,
 )
-from tests.factories import ROOT, answer_node, claimed, node, result, stored_run, tree_of_two_ways
+from tests.factories import (
+    ROOT,
+    answer_node,
+    claimed,
+    correct_trajectories,
+    node,
+    result,
+    stored_run,
+    tree_of_two_ways,
+)
 
 Tree = tuple[NodeRecord, ...]
 Row = dict[str, object]
@@ -228,7 +237,7 @@ def test_a_training_row_is_traced_to_its_program_run(database: Database) -> None
         metrics={},
     )
     this_round = searched(database, run, 1, [tree_of_two_ways()], ppm=ppm.id)
-    (best,) = curation.best_trajectories(database, [this_round.id], a_problem=1)
+    (best,) = correct_trajectories(database, this_round.id)
     datasets.create(
         database,
         run_id=run.id,

@@ -6,11 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from db.dataset_records import PairFilter, TrajectoryFilter
+from db.dataset_records import PairFilter
 from db.queries import candidates, curation, integrity, mining, searches
 from db.session import Database
 from db.vocabulary import Outcome, PairKind, StepKind
-from tests.factories import ROOT, answer_node, claimed, node, planned_round, result
+from tests.factories import (
+    ROOT,
+    answer_node,
+    claimed,
+    correct_trajectories,
+    node,
+    planned_round,
+    result,
+)
 
 
 def committed(database: Database, nodes: tuple[object, ...]) -> int:
@@ -32,16 +40,7 @@ def pairs(database: Database, round_id: int) -> set[tuple[PairKind, int, int]]:
 def test_a_trajectory_keeps_its_path_and_mean_q(database: Database) -> None:
     round_id = committed(database, ())
     assert mining.mine(database, round_id).trajectories == 2
-    correct = TrajectoryFilter(
-        both_verdicts=False,
-        min_mean_q=-1,
-        min_visits=1,
-        max_steps=None,
-        min_solve_rate=0,
-        max_solve_rate=1,
-    )
-    (best,), dropped = candidates.trajectories(database, [round_id], correct)
-    assert dropped == {"trajectories.verdicts": 1}
+    (best,) = correct_trajectories(database, round_id)
     assert (best.leaf_no, best.mean_q) == (3, 1.0)
     (path,) = curation.paths(database, round_id, [(best.search_id, 3)]).values()
     assert [step.text for step in path] == ["step 1\n<end_of_step>", "answer 3"]

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from sqlalchemy import text
 
-from db.queries import curation, integrity, problems, searches, synthesis
+from db.queries import integrity, mining, problems, searches, synthesis
 from db.records import RunRow
 from db.session import Database
 from db.vocabulary import DraftStatus, Split
@@ -23,7 +23,15 @@ from services.problems.synthesis import Rule, Workshop, synthesise
 from services.rollouts.engine import Equipment
 from services.sandbox.fake import FakeSandbox
 from tests.factories import ROOT as ROOT_NODE
-from tests.factories import answer_node, claimed, node, result, stored_round, stored_run
+from tests.factories import (
+    answer_node,
+    claimed,
+    correct_trajectories,
+    node,
+    result,
+    stored_round,
+    stored_run,
+)
 
 SINGLE = SearchProfile(rollouts=1, candidates=1, max_depth=6)
 
@@ -205,12 +213,12 @@ def test_a_problem_whose_searches_are_seldom_correct_is_dropped_and_trained_on_n
     for search in claimed(database, this_round):
         nodes = doubtful if search.problem_id == bad else ()
         searches.commit(database, search, result(nodes))
-    curation.select_trajectories(database, this_round.id)
+    mining.mine(database, this_round.id)
     dropped = synthesis.drop_doubtful(database, run.id, least_share=0.5)
     assert [(d.problem_id, round(d.correct_share, 3)) for d in dropped] == [(bad, 0.333)]
     training = [p.id for p in problems.of_run(database, run.id, Split.TRAIN)]
     assert bad not in training
     assert good in training
-    picks = curation.best_trajectories(database, [this_round.id], a_problem=2)
+    picks = correct_trajectories(database, this_round.id)
     assert {pick.problem_id for pick in picks} == {good}
     assert synthesis.drop_doubtful(database, run.id, least_share=0.5) == []
