@@ -51,7 +51,7 @@ def search_stage(
     moved, before = time.monotonic(), None
     while True:
         keep_alive()
-        release_dead(database, round_id)
+        freed = release_dead(database, round_id)
         now = searches.progress(database, round_id)
         planned = plan(now)
         if planned:
@@ -68,7 +68,7 @@ def search_stage(
                 "(`stepforge status` names it), then run the command again."
             )
         free = now.total - now.done - now.failed - now.leased
-        if free and time.monotonic() - rung > RING_AGAIN_SECONDS:
+        if free and (freed or time.monotonic() - rung > RING_AGAIN_SECONDS):
             ring()
             rung = time.monotonic()
         time.sleep(POLL_SECONDS)
@@ -81,14 +81,17 @@ def search_stage(
     return now
 
 
-def release_dead(database: Database, round_id: int) -> None:
+def release_dead(database: Database, round_id: int) -> bool:
     """Free the searches of workers on this machine that are dead, without waiting for the lease.
+
+    Returns whether there were any.
 
     The token keeps this safe: whoever claims a freed search fences the old owner out.
     """
-    for owner in searches.owners(database, round_id):
-        if is_dead(owner):
-            searches.release_owner(database, round_id, owner)
+    dead = [owner for owner in searches.owners(database, round_id) if is_dead(owner)]
+    for owner in dead:
+        searches.release_owner(database, round_id, owner)
+    return bool(dead)
 
 
 def is_dead(owner: str) -> bool:
