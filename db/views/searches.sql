@@ -30,8 +30,7 @@ SELECT
     t.dead_end_node_no,
     t.dead_end_depth,
     t.disagreeing_answers,
-    t.disagreeing_node_no,
-    s.tier
+    t.disagreeing_node_no
 FROM public.searches AS s
 JOIN public.rounds AS r ON r.id = s.round_id
 JOIN public.runs AS u ON u.id = r.run_id
@@ -69,4 +68,3 @@ COMMENT ON COLUMN v1.searches.dead_end_node_no IS 'Deepest node at which a rollo
 COMMENT ON COLUMN v1.searches.dead_end_depth IS 'Depth of that node';
 COMMENT ON COLUMN v1.searches.disagreeing_answers IS 'Answers whose box does not hold what the final code printed last';
 COMMENT ON COLUMN v1.searches.disagreeing_node_no IS 'The first of them (steps.node_no)';
-COMMENT ON COLUMN v1.searches.tier IS 'Place among the tiers of the round''s profile: 0 for a problem''s first search, then those of the escalation';
