@@ -46,7 +46,8 @@ PROFILE = Profile(
     rounds=(RoundProfile(search=SEARCH), RoundProfile(search=SEARCH)),
 )
 TREES = (
-    "SELECT s.problem_id, s.seed, s.rollouts, s.node_count, s.solved, s.generated_tokens, n.node_no,"
+    "SELECT s.problem_id, s.seed, s.rollouts, s.node_count, s.solved, s.generated_tokens,"
+    " n.node_no,"
     " n.parent_no, n.depth, n.kind, n.outcome, n.terminal_reason, n.verdict, n.leads_to_correct,"
     " n.leads_to_wrong, n.visit_count, n.value_sum, n.reward, n.proposals, n.text, n.observation,"
     " n.error FROM nodes n JOIN searches s ON s.id = n.search_id WHERE s.round_id = :round_id"
