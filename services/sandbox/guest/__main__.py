@@ -24,6 +24,7 @@ from .host import HostLink
 from .protocol import Ready, Settings, decode
 from .state import MAX_FILES
 from .warden import Warden
+from .warmup import warm_up
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
     host = _take_standard_streams()
     own_root = not settings.confine or confine.isolate(str(Path(__file__).absolute().parent))
     os.chdir("/")
-    version = _warm_up()
+    version = warm_up()
     filtered = confine.drop_privileges(settings.user_id, own_root=own_root)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # The warden holds a channel for every state.
@@ -55,29 +56,6 @@ def _take_standard_streams() -> tuple[int, int]:
     os.dup2(null, 1)
     os.close(null)
     return inbound, outbound
-
-
-def _warm_up() -> str:
-    """Import what programs use, once for all of them. Returns the versions."""
-    import collections
-    import datetime
-    import decimal
-    import fractions
-    import functools
-    import itertools
-    import math
-    import random
-    import re
-    import statistics
-    import string
-
-    import numpy
-    import sympy
-
-    del collections, datetime, decimal, fractions, functools, itertools, math, random, re
-    del statistics, string
-    python = ".".join(str(part) for part in sys.version_info[:3])
-    return f"python {python}, sympy {sympy.__version__}, numpy {numpy.__version__}"
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
+MADV_COLLAPSE = 25
+
 MS_NOSUID = 0x2
 MS_NODEV = 0x4
 MS_NOEXEC = 0x8
@@ -65,6 +67,10 @@ class _MountAttributes(ctypes.Structure):
 def prctl(option: int, value: int = 0, second: int = 0) -> None:
     words = (ctypes.c_ulong(word) for word in (value, second, 0, 0))
     _check(_libc.prctl(option, *words))
+
+
+def madvise(start: int, length: int, advice: int) -> None:
+    _check(_libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), advice))
 
 
 def unshare(flags: int) -> None:

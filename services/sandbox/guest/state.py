@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from . import linux, seccomp, step
+from . import linux, pages, seccomp, step
 
 __builtins__ = dict(vars(builtins))  # type: ignore[assignment]
 
@@ -61,6 +61,7 @@ def become_first(channel: int) -> NoReturn:
     _set_handler(_SIGCHLD, _SIG_IGN)
     _prefer_for_killing()
     _limit_files()
+    pages.gather()
     _install_filter()
     output = _redirect_streams()
     # What goes wrong here is no text for the step's output; the warden sees the process end.
