@@ -1,0 +1,302 @@
+"""Programs that mean harm, and what must become of them; each provider of processes is held to it.
+
+`FAIL` ones must not be recorded as success. `SURVIVE` ones do nothing that is forbidden in
+their own time, so they are ok, but what they leave behind must be gone before the next step.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from db.vocabulary import Outcome
+from services.sandbox.base import ROOT_STATE
+from services.sandbox.guest.protocol import PATIENCE
+
+if TYPE_CHECKING:
+    from services.sandbox.base import Execution, Limits, SandboxSession
+
+GRACE_SECONDS = 0.5
+
+SETTLING_SECONDS = 5.0
+
+AT_REST = 4
+"""The warden, the root state, the state that the examination made, and the one that counts."""
+
+# Raises, so that counting leaves no state behind.
+COUNT_PROCESSES = """
+import os
+def alive(pid):
+    try:
+        return open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[0] != 'Z'
+    except OSError:
+        return False
+raise RuntimeError(len([pid for pid in os.listdir('/proc') if pid.isdigit() and alive(pid)]))
+"""
+
+FAIL: dict[str, tuple[str, Outcome, str]] = {
+    "busy loop": ("while True: pass", Outcome.TIMED_OUT, ""),
+    "sleep": ("import time; time.sleep(60)", Outcome.TIMED_OUT, ""),
+    "endless output": ("while True: print('x' * 100)", Outcome.TIMED_OUT, ""),
+    "endless raw output": (
+        "import os\nwhile True: os.write(1, b'x' * 65536)",
+        Outcome.TIMED_OUT,
+        "",
+    ),
+    "memory bomb": ("x = []\nwhile True: x.append(bytearray(10**7))", Outcome.OUT_OF_MEMORY, ""),
+    "one huge number": ("x = 10 ** (10 ** 10)", Outcome.TIMED_OUT, ""),
+    "huge array": ("import numpy\nnumpy.ones(10**9)", Outcome.OUT_OF_MEMORY, ""),
+    "fork bomb": ("import os\nwhile True:\n    os.fork()", Outcome.RAISED, "BlockingIOError"),
+    "patient fork bomb": (
+        "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
+        Outcome.TIMED_OUT,
+        "",
+    ),
+    "thread bomb": (
+        "import threading, time\nwhile True:\n"
+        "    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
+        Outcome.RAISED,
+        "RuntimeError",
+    ),
+    "disk filling": ("open('/x', 'w')", Outcome.RAISED, "OSError"),
+    "shared memory filling": ("open('/dev/shm/x', 'w').write('x')", Outcome.RAISED, "*"),
+    "memory files": ("import os\nos.memfd_create('x')", Outcome.RAISED, "PermissionError"),
+    "socket": ("import socket\nsocket.socket()", Outcome.RAISED, "PermissionError"),
+    "download": (
+        "import urllib.request\nurllib.request.urlopen('http://127.0.0.1/')",
+        Outcome.RAISED,
+        "URLError",
+    ),
+    "other program": (
+        "import subprocess\nsubprocess.run(['/bin/sh', '-c', 'echo'], check=True)",
+        Outcome.RAISED,
+        "*",
+    ),
+    "exit": ("import sys\nsys.exit(0)", Outcome.RAISED, "SystemExit"),
+    "hard exit": ("import os\nos._exit(0)", Outcome.RAISED, "ProcessDied"),
+    "segmentation fault": ("import ctypes\nctypes.string_at(0)", Outcome.RAISED, "ProcessDied"),
+    "abort": ("import os\nos.abort()", Outcome.RAISED, "ProcessDied"),
+    "killing everybody": ("import os\nos.kill(-1, 9)", Outcome.RAISED, "PermissionError"),
+    "killing the guest": ("import os\nos.kill(1, 9)", Outcome.RAISED, "PermissionError"),
+    "stopping itself": (
+        "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
+        Outcome.RAISED,
+        "PermissionError",
+    ),
+    "raising its limits": (
+        "import resource\nresource.setrlimit(resource.RLIMIT_AS, (-1, -1))",
+        Outcome.RAISED,
+        "*",
+    ),
+    "showing its memory": (
+        "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "if libc.prctl(4, 1, 0, 0, 0) < 0: raise OSError(ctypes.get_errno(), 'prctl')",
+        Outcome.RAISED,
+        "PermissionError",
+    ),
+    "renicing others": ("import os\nos.setpriority(0, 1, 19)", Outcome.RAISED, "PermissionError"),
+    "leaving its session": ("import os\nos.setsid()", Outcome.RAISED, "PermissionError"),
+    "closing every descriptor": ("import os\nos.closerange(0, 64)", Outcome.RAISED, "ProcessDied"),
+    "closing and staying": (
+        "import os\nos.closerange(0, 64)\nwhile True: pass",
+        Outcome.RAISED,
+        "ProcessDied",
+    ),
+    "deep recursion": ("def f(n): return f(n + 1)\nf(0)", Outcome.RAISED, "RecursionError"),
+    "bottomless recursion": (
+        "import sys\nsys.setrecursionlimit(10**9)\nclass A:\n"
+        "    def __repr__(self): return repr([self])\nrepr(A())",
+        Outcome.RAISED,
+        "ProcessDied",
+    ),
+    "exception without a text": (
+        "class E(Exception):\n    def __str__(self): raise ValueError\nraise E",
+        Outcome.RAISED,
+        "E",
+    ),
+    "exception with an endless text": (
+        "class E(Exception):\n    def __str__(self):\n        while True: pass\nraise E",
+        Outcome.TIMED_OUT,
+        "",
+    ),
+    "value without a repr": (
+        "class V:\n    def __repr__(self): raise KeyError('no')\nV()",
+        Outcome.RAISED,
+        "KeyError",
+    ),
+    "reading the guest's memory": ("open('/proc/1/mem', 'rb')", Outcome.RAISED, "PermissionError"),
+    "reading the guest's descriptors": (
+        "import os\nos.listdir('/proc/1/fd')",
+        Outcome.RAISED,
+        "PermissionError",
+    ),
+    "reading a sibling's memory": (
+        "import os\nopen(f'/proc/{os.getpid() - 1}/mem', 'rb')",
+        Outcome.RAISED,
+        "*",
+    ),
+    "tracing the guest": (
+        "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "if libc.ptrace(16, 1, 0, 0) < 0: raise OSError(ctypes.get_errno(), 'ptrace')",
+        Outcome.RAISED,
+        "PermissionError",
+    ),
+    "forged reports": (
+        "import os\nreport = b'0' * 16 + bytes(3) + b'\\x02ok' + bytes(12)\n"
+        "for fd in range(3, 64):\n    try: os.write(fd, report)\n    except OSError: pass\n"
+        "while True: pass",
+        Outcome.RAISED,
+        "ProcessDied",
+    ),
+    "a report and then work": (
+        "import os\nos.write(3, b'hello')\nwhile True: pass",
+        Outcome.RAISED,
+        "ProcessDied",
+    ),
+    "null bytes": ("x = 1\0", Outcome.RAISED, "*"),
+    "lone surrogates": ("x = '\ud800'", Outcome.RAISED, "UnicodeEncodeError"),
+    "deep nesting": ("(" * 5000 + ")" * 5000, Outcome.RAISED, "*"),
+    "keyboard interrupt": ("raise KeyboardInterrupt", Outcome.RAISED, "KeyboardInterrupt"),
+    "exception group": (
+        "raise BaseExceptionGroup('g', [SystemExit(0)])",
+        Outcome.RAISED,
+        "BaseExceptionGroup",
+    ),
+    "import hook": (
+        "import sys\nclass Hook:\n    def find_spec(self, *_): raise SystemExit(0)\n"
+        "sys.meta_path.insert(0, Hook())\nimport there_is_none",
+        Outcome.RAISED,
+        "SystemExit",
+    ),
+    "patched import": (
+        "import builtins\ndef stop(*_): raise GeneratorExit\n"
+        "builtins.__import__ = stop\nimport abc",
+        Outcome.RAISED,
+        "GeneratorExit",
+    ),
+    "deaf to signals": (
+        "import signal, time\nfor number in range(1, 65):\n"
+        "    try: signal.signal(number, signal.SIG_IGN)\n    except (OSError, ValueError): pass\n"
+        "while True: time.sleep(1)",
+        Outcome.TIMED_OUT,
+        "",
+    ),
+    "reading the host's secrets": ("open('/etc/shadow').read()", Outcome.RAISED, "*"),
+    "reading the guest's environment": (
+        "open('/proc/1/environ', 'rb').read()",
+        Outcome.RAISED,
+        "PermissionError",
+    ),
+    "becoming root": ("import os\nos.setuid(0)", Outcome.RAISED, "PermissionError"),
+    "new namespaces": (
+        "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "if libc.unshare(0x10000000) < 0: raise OSError(ctypes.get_errno(), 'unshare')",
+        Outcome.RAISED,
+        "PermissionError",
+    ),
+    "mounting": (
+        "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "if libc.mount(b'none', b'/proc', b'tmpfs', 0, None) < 0:\n"
+        "    raise OSError(ctypes.get_errno(), 'mount')",
+        Outcome.RAISED,
+        "PermissionError",
+    ),
+    "renaming the guest's code": (
+        "import os, sympy\nfolder = os.path.dirname(sympy.__file__)\n"
+        "os.rename(folder, folder + '2')",
+        Outcome.RAISED,
+        "*",
+    ),
+    "cyclic exception": (
+        "a, b = ValueError(1), ValueError(2)\na.__cause__, b.__cause__ = b, a\nraise a",
+        Outcome.RAISED,
+        "ValueError",
+    ),
+    "quadratic text": ("x = 'a' * 10**9 * 10**9", Outcome.OUT_OF_MEMORY, ""),
+}
+
+SURVIVE: dict[str, str] = {
+    "patched print": "import builtins\nbuiltins.print = None\nbuiltins.len = None",
+    "patched everything": (
+        "import builtins\nremove = delattr\nfor name in list(vars(builtins)):\n"
+        "    if not name.startswith('_'): remove(builtins, name)"
+    ),
+    "patched os": (
+        "import os, signal\nfor module in (os, signal):\n    for name in list(vars(module)):\n"
+        "        if not name.startswith('_'): delattr(module, name)"
+    ),
+    "leftover thread": (
+        "import threading\ndef spin():\n    while True: pass\n"
+        "threading.Thread(target=spin, daemon=True).start()"
+    ),
+    "leftover child": "import os, time\nif not os.fork(): time.sleep(60)",
+    "leftover busy child": "import os\nif not os.fork():\n    while True: pass",
+    "orphan": (
+        "import os, time\nif not os.fork():\n    if not os.fork(): time.sleep(60)\n"
+        "    os._exit(0)\nos.wait()"
+    ),
+    "child that runs to the end": "import os\nos.fork()",
+    "child of the warden": (
+        "import ctypes, platform, time\n"
+        "clone = {'x86_64': 56, 'aarch64': 220}[platform.machine()]\n"
+        "if not ctypes.CDLL(None).syscall(clone, 0x8000 | 17, 0, 0, 0, 0): time.sleep(60)"
+    ),
+    "disowned orphan": (
+        "import ctypes, os, time\nctypes.CDLL(None).prctl(36, 0)\nif not os.fork():\n"
+        "    if not os.fork(): time.sleep(60)\n    os._exit(0)\nos.wait()"
+    ),
+    "alarm": "import signal\nsignal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)\n"
+    "signal.signal(signal.SIGALRM, lambda *_: None)",
+    "trace function": "import sys\nsys.settrace(lambda *_: 1 / 0)",
+    "closed output": "import sys\nsys.stdout.close()",
+    "replaced output": "import sys\nsys.stdout = sys.stderr = None",
+    "ignored signals": (
+        "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
+    ),
+    "no modules": "import sys\nsys.modules.clear()",
+    "environment": "import os\nassert not os.environ, os.environ",
+    "exit hooks": "import atexit\natexit.register(print, 'gone')",
+}
+
+
+async def examine(session: SandboxSession, name: str, limits: Limits) -> str:
+    """Run one of the programs beside a sibling. Says what got out; empty where it was contained."""
+    parent, _ = await session.execute("kept = 7", parent=ROOT_STATE)
+    code = FAIL[name][0] if name in FAIL else SURVIVE[name]
+    started = time.monotonic()
+    state, execution = await session.execute(code, parent=parent)
+    # A machine that is busy with other work owes a step its time.
+    if time.monotonic() - started > PATIENCE * limits.wall_seconds + GRACE_SECONDS:
+        return f"it took {time.monotonic() - started:.1f} s"
+    wrong = _wrong_end(name, execution)
+    expected = AT_REST + (execution.outcome is Outcome.OK)
+    counted = await _processes_left(session, expected=expected)
+    if not wrong and counted != expected:
+        wrong = f"{counted} processes are left, {expected} should be"
+    _, sibling = await session.execute("kept", parent=parent)
+    if not wrong and sibling.value != "7":
+        wrong = f"its sibling got {sibling}"
+    if not wrong and name in SURVIVE:
+        _, child = await session.execute("kept + 1", parent=state)
+        if child.value != "8" and child.outcome is not Outcome.RAISED:
+            wrong = f"the step after it got {child}"
+    return wrong
+
+
+def _wrong_end(name: str, execution: Execution) -> str:
+    outcome, exception_type = FAIL[name][1:] if name in FAIL else (Outcome.OK, "*")
+    expected = {exception_type, "MemoryError"}
+    if execution.outcome is outcome and ("*" in expected or execution.exception_type in expected):
+        return ""
+    return f"it ended as {execution}"
+
+
+async def _processes_left(session: SandboxSession, *, expected: int) -> int:
+    """The number of processes, counted until it is the expected one: dying takes a moment."""
+    deadline = time.monotonic() + SETTLING_SECONDS
+    while True:
+        _, execution = await session.execute(COUNT_PROCESSES, parent=ROOT_STATE)
+        counted = int(execution.exception_message)
+        if counted == expected or time.monotonic() > deadline:
+            return counted
