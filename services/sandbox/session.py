@@ -113,19 +113,18 @@ class GuestSession:
                 if reply.status is Status.DONE:
                     return reply
                 refusal = reply
-                if reply.status is not Status.FAILED:
+                if reply.status in (Status.MISSING, Status.LOST):
                     await self._rebuild(step.parent)
             except GuestLost as error:
                 refusal = Reply(0, Status.FAILED, detail=str(error))
         if refusal.status is Status.LOST:
             # Each time the state was made anew, and each time its own program had broken it.
-            return Reply(
-                0,
-                Status.DONE,
-                outcome=Outcome.RAISED,
-                exception_type="StateLost",
-                exception_message=f"The state before this step cannot go on: {refusal.detail}.",
-            )
+            message = f"The state before this step cannot go on: {refusal.detail}."
+            return _failed(Outcome.RAISED, "StateLost", message)
+        if refusal.status is Status.KILLED:
+            # Who kills for sport does not hit one step four times; the kernel does, for its memory.
+            message = f"The kernel ended the process {_ATTEMPTS} times, for want of memory."
+            return _failed(Outcome.OUT_OF_MEMORY, "MemoryError", message)
         raise SandboxUnavailable(
             f"Session {self._number}: a step got no answer in {_ATTEMPTS} attempts"
             f" ({refusal.detail or refusal.status}). Look at `stepforge status`; the step can be"
@@ -159,6 +158,17 @@ class GuestSession:
             path.append(state)
             state = self._steps[state].parent
         return path
+
+
+def _failed(outcome: Outcome, exception_type: str, message: str) -> Reply:
+    """An answer about the program that the guest itself could not give."""
+    return Reply(
+        0,
+        Status.DONE,
+        outcome=outcome,
+        exception_type=exception_type,
+        exception_message=message,
+    )
 
 
 def _execution(reply: Reply) -> Execution:

@@ -111,6 +111,11 @@ def receive(channel: socket.socket) -> tuple[bytes, int]:
     return packet, 0
 
 
+def was_killed(status: int) -> bool:
+    """Whether a process was ended by somebody else; a program is not able to send SIGKILL."""
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+
 def died(status: int) -> step.Report:
     """What it means that a step's process ended with a wait status and without a report."""
     if not os.WIFSIGNALED(status):
@@ -118,10 +123,6 @@ def died(status: int) -> step.Report:
     number = os.WTERMSIG(status)
     if number == signal.SIGXCPU:
         return timed_out("processor")
-    if number == signal.SIGKILL:
-        # The warden did not kill it and no program can: the kernel was short of memory.
-        message = "The kernel ended the process for want of memory."
-        return step.Report(step.OUT_OF_MEMORY, "", "MemoryError", message)
     return broken(f"The process was killed by {signal.Signals(number).name}.")
 
 

@@ -20,7 +20,7 @@ from . import processes, step
 from .keeper import Keeper
 from .processes import Allowance
 from .protocol import MAX_CODE_BYTES, PATIENCE, ROOT_STATE, Op, Reply, Request, Settings, Status
-from .run import Run, broken, died, receive, timed_out
+from .run import Run, broken, died, receive, timed_out, was_killed
 from .state import HELLO
 
 if TYPE_CHECKING:
@@ -228,7 +228,11 @@ class Warden:
         if not run.hung_up:
             # The report of a process that shed its threads arrives before its old self ends.
             self._on_channel(run)
-        if run in self._runs and run.pid == pid:
+        if run not in self._runs or run.pid != pid:
+            return
+        if was_killed(status):
+            self._give_up([run], "its process was killed", status=Status.KILLED)
+        else:
             self._finish(run, died(status))
 
     def _finish(self, run: Run, report: step.Report) -> None:
@@ -253,11 +257,16 @@ class Warden:
         )
         self._host.send(reply)
 
-    def _give_up(self, runs: list[Run], why: str = "the host gave the step up") -> None:
+    def _give_up(
+        self,
+        runs: list[Run],
+        why: str = "the host gave the step up",
+        status: Status = Status.FAILED,
+    ) -> None:
         """End steps about whose programs nothing is known."""
         for run in runs:
             self._end_processes(run)
-            self._host.send(Reply(run.request.id, Status.FAILED, detail=why))
+            self._host.send(Reply(run.request.id, status, detail=why))
 
     def _lose_parent(self, run: Run, why: str) -> None:
         """The state that was to be forked is broken; only its own program can have done that."""

@@ -107,6 +107,20 @@ async def test_a_state_that_breaks_whenever_it_is_forked_fails_its_children() ->
     assert (execution.outcome, execution.exception_type) == (Outcome.RAISED, "StateLost")
 
 
+async def test_a_step_that_is_killed_once_is_run_again() -> None:
+    guest = ForgetfulGuest()
+    guest.next_answers.append(Reply(1, Status.KILLED))
+    _, execution = await GuestSession(guest, 1).execute("1", parent=ROOT_STATE)
+    assert execution.outcome is Outcome.OK
+
+
+async def test_a_step_that_is_killed_whenever_it_runs_wants_too_much_memory() -> None:
+    guest = ForgetfulGuest()
+    guest.next_answers.extend([Reply(1, Status.KILLED)] * 4)
+    _, execution = await GuestSession(guest, 1).execute("1", parent=ROOT_STATE)
+    assert execution.outcome is Outcome.OUT_OF_MEMORY
+
+
 @pytest.mark.parametrize("answer", [Reply(1, Status.FAILED), GuestLost("gone")])
 async def test_a_guest_that_fails_again_and_again_is_unavailable(
     answer: Reply | GuestLost,
