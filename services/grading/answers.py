@@ -82,6 +82,9 @@ _UNITS = {
     for alias in aliases.split()
 }  # fmt: skip
 
+_BOXED = re.compile(r"(\$?)\\boxed\s*\{(.*)\}\1")
+"""A box, perhaps in dollar signs; what is in it may have dollar signs of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlainNumber:
@@ -194,9 +197,9 @@ def _compare_based(answer: str, truth: re.Match[str]) -> Verdict:
 
 def _undelimited(text: str) -> str:
     """The text without its outermost box, math delimiters or final stop."""
-    boxed = re.fullmatch(r"\\boxed\s*\{(.*)\}", text)
-    if boxed:
-        return boxed.group(1).strip()
+    boxed = _BOXED.fullmatch(text)
+    if boxed and _closes_at_its_end(boxed.group(2)):
+        return boxed.group(2).strip()
     for opening, closing in _DELIMITERS:
         inner = text[len(opening) : len(text) - len(closing)]
         enclosed = text.startswith(opening) and text.endswith(closing)
@@ -207,6 +210,16 @@ def _undelimited(text: str) -> str:
         ):
             return inner.strip()
     return re.sub(r"(?<=[^.])\.$", "", text).strip()
+
+
+def _closes_at_its_end(inner: str) -> bool:
+    """Whether the brace before `inner` is closed by the one behind it, and not by one within."""
+    depth = 0
+    for character in inner:
+        depth += (character == "{") - (character == "}")
+        if depth < 0:
+            return False
+    return True
 
 
 def _closed_up(text: str) -> str:
