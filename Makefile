@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # Every target sets up what it needs.
-.PHONY: install demo test test-slow bench-inference bench-search check format clean
+.PHONY: install demo test test-slow bench-inference bench-sandbox bench-search check format clean
 
 install: $(STAMP)
 
@@ -24,6 +24,10 @@ test: install
 
 test-slow: install
 	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+bench-sandbox: install
+	@deploy/sandbox/prepare-debian.sh
+	@$(BIN)/python -m tests.benchmarks.bench_sandbox $(ARGS)
 
 bench-inference: install
 	@$(BIN)/python -m tests.benchmarks.bench_inference

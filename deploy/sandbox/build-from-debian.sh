@@ -42,4 +42,5 @@ tar -C "$rootfs" --exclude=./var/cache/apt --exclude=./var/lib/apt/lists --exclu
 tar -C "$work/overlay" -rf "$work/image.tar" ./opt
 docker import \
     --change 'USER 65534:65534' --change 'WORKDIR /' --change 'LABEL stepforge=sandbox' \
+    --change "LABEL stepforge.guest=$(cat "$guest"/*.py | sha256sum | cut -d' ' -f1)" \
     "$work/image.tar" "$image"
