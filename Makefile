@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # Every target sets up what it needs.
-.PHONY: install demo test test-slow bench-inference bench-sandbox bench-search check format clean
+.PHONY: install demo test test-slow bench-inference bench-sandbox bench-search bench-consistency check format clean
 
 install: $(STAMP)
 
@@ -34,6 +34,9 @@ bench-inference: install
 
 bench-search: install
 	@$(BIN)/python -m tests.benchmarks.bench_search $(ARGS)
+
+bench-consistency: install
+	@$(BIN)/python -m tests.benchmarks.bench_consistency $(ARGS)
 
 check: install
 	@$(BIN)/ruff check .

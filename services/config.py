@@ -99,6 +99,7 @@ class Pool(StrEnum):
     THIS_ROUND = "this_round"
     EARLIER_ROUNDS = "earlier_rounds"
     BOOTSTRAP = "bootstrap"
+    CONSISTENT = "consistent"  # mutually consistent ones of problems without a ground truth
 
 
 class Sampling(Frozen):

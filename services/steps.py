@@ -22,8 +22,12 @@ Source: rStar-Math, arXiv 2501.04519, section 3.2 and appendix A.3 (code-augment
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from db.vocabulary import StepKind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 END_OF_STEP = "<end_of_step>"
 END_OF_CODE = "<end_of_code>"
@@ -70,6 +74,21 @@ def root_prompt(question: str) -> str:
         f"<|user|>:\n{clean(question).strip()}\n"
         "<|assistant|>: Let's think step by step and solve the problem with code.\n<code>\n"
     )
+
+
+def words_prompt(question: str) -> str:
+    """What stands before the steps of a solution in words, as a model is trained on it."""
+    return f"<|user|>:\n{clean(question).strip()}\n<|assistant|>: Let's think step by step.\n"
+
+
+def in_words(kinds: Iterable[StepKind]) -> bool:
+    """Whether steps of these kinds are a solution in words: no code is among them."""
+    return all(kind in WORDS or kind is StepKind.ANSWER for kind in kinds)
+
+
+def solution_prompt(question: str, kinds: Collection[StepKind]) -> str:
+    """What stands before a solution of these steps as a training example."""
+    return words_prompt(question) if kinds and in_words(kinds) else root_prompt(question)
 
 
 def parse_step(text: str, *, after: StepKind) -> Step:

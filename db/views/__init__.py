@@ -27,6 +27,7 @@ NAMES = (
     "rounds",
     "problems",
     "problem_rounds",
+    "synthetic_problems",
     "searches",
     "steps",
     "trajectories",

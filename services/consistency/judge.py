@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from db.records import CheckRecord
 from db.vocabulary import TerminalReason
 from services.config import Actions, SearchProfile
-from services.consistency.prefix import draw_prefix, in_words, tree_of
+from services.consistency.prefix import draw_prefix, tree_of
 from services.errors import StateNotReproducible
 from services.rollouts.results import recall_states
 from services.search.actions import completing
 from services.search.expansion import expansion_seed
 from services.search.grow import grow
 from services.search.protocols import Assignment, Collaborators
-from services.steps import boxed
+from services.steps import boxed, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ class Judge:
     def _assignment(
         self, candidate: ClaimedCandidate, trajectory: Sequence[PathStep], seed: int
     ) -> Assignment:
-        actions = Actions.RSTAR if in_words(trajectory) else Actions.CODE_STEP
+        actions = Actions.RSTAR if in_words(step.kind for step in trajectory) else Actions.CODE_STEP
         profile = SearchProfile(
             rollouts=1, candidates=1, max_depth=self.max_depth, actions=completing(actions)
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from db.records import PathStep
 from db.vocabulary import Outcome, StepKind
 from services.search.tree import Node, Tree
-from services.steps import END_OF_STEP, WORDS, split_ending
+from services.steps import END_OF_STEP, split_ending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,11 +58,6 @@ def reasoning_steps(trajectory: Sequence[PathStep]) -> list[PathStep]:
             for line in lines
         ),
     ]
-
-
-def in_words(trajectory: Sequence[PathStep]) -> bool:
-    """Whether a trajectory holds no code, so that it is completed in words."""
-    return all(step.kind in WORDS or step.kind is StepKind.ANSWER for step in trajectory)
 
 
 def tree_of(question: str, prefix: Prefix) -> Tree:

@@ -16,6 +16,7 @@ from db.dataset_records import PairCandidate, PairFilter, TrajectoryCandidate, T
 from db.queries import candidates, datasets, runs
 from db.vocabulary import DatasetKind
 from services.curation.caps import balanced, within_templates
+from services.curation.consistent import consistent_items
 from services.curation.decontamination import contaminated, near_duplicates
 from services.curation.pair_choice import choose_pairs
 from services.curation.reading import problems_of
@@ -44,7 +45,7 @@ class Choice:
     items: tuple[DatasetItemRecord, ...]
     exclusions: tuple[ExclusionRecord, ...]
     candidates: int
-    """How many trajectories or pairs there were, those of the bootstrap set included."""
+    """How many trajectories or pairs there were, consistent and bootstrap ones included."""
     dropped: Mapping[str, int]
     """How many of them each rule left out, by the rule's field in the spec."""
 
@@ -68,14 +69,14 @@ def choose(
         items = choose_pairs(database, _without(pairs, exclusions, dropped), spec, dropped)
     else:
         found, by_sql = candidates.trajectories(database, round_ids, _trajectory_filter(spec))
-        bootstrap = _bootstrap_items(database, run_id) if spec.bootstrap else []
-        problem_ids = [*(c.problem_id for c in found), *(i.problem_id for i in bootstrap)]
+        others = _other_items(database, run_id, round_ids, spec)
+        problem_ids = [*(c.problem_id for c in found), *(i.problem_id for i in others)]
         exclusions = _exclusions(database, problem_ids, spec, benchmarks)
-        count = len(found) + len(bootstrap) + by_sql.total()
+        count = len(found) + len(others) + by_sql.total()
         kept = _without(found, exclusions, dropped)
-        items = _then_bootstrap(
+        items = _then_others(
             choose_trajectories(database, kept, spec, dropped),
-            _without(bootstrap, exclusions, dropped),
+            _without(others, exclusions, dropped),
             dropped,
         )
     dropped.update(by_sql)
@@ -135,6 +136,16 @@ def _without(
     return kept
 
 
+def _other_items(
+    database: Database, run_id: int, round_ids: Sequence[int], spec: CurationSpec
+) -> list[DatasetItemRecord]:
+    """Solutions that are no graded trajectories: mutually consistent ones, the bootstrap set's."""
+    items: list[DatasetItemRecord] = []
+    if spec.consistent:
+        items += consistent_items(database, round_ids, a_problem=spec.trajectories.a_problem)
+    return items + _bootstrap_items(database, run_id) if spec.bootstrap else items
+
+
 def _bootstrap_items(database: Database, run_id: int) -> list[DatasetItemRecord]:
     version = datasets.find(
         database, run_id=run_id, round_number=BOOTSTRAP_ROUND, kind=DatasetKind.SFT
@@ -142,17 +153,17 @@ def _bootstrap_items(database: Database, run_id: int) -> list[DatasetItemRecord]
     return datasets.items(database, version.id) if version else []
 
 
-def _then_bootstrap(
+def _then_others(
     items: Iterable[DatasetItemRecord],
-    bootstrap: Iterable[DatasetItemRecord],
+    others: Iterable[DatasetItemRecord],
     dropped: Counter[str],
 ) -> Iterator[DatasetItemRecord]:
-    """The items, then those of the bootstrap set whose text is not among them."""
+    """The items, then those of the others whose text is not among them."""
     texts = set()
     for item in items:
         texts.add((item.prompt, item.chosen))
         yield item
-    for item in bootstrap:
+    for item in others:
         if (item.prompt, item.chosen) in texts:
             dropped["texts.distinct"] += 1
         else:

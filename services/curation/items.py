@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from db.records import DatasetItemRecord
 from db.vocabulary import PairKind
 from services.curation.spec import Weighting
-from services.steps import root_prompt, segment
+from services.steps import segment, solution_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,7 +46,8 @@ def pair_texts(
     """The texts of a pair, from the two paths to its nodes."""
     shared = shared_steps(kind, chosen)
     return PairTexts(
-        prompt=root_prompt(question) + solution_text(chosen[:shared]),
+        prompt=solution_prompt(question, [step.kind for step in chosen])
+        + solution_text(chosen[:shared]),
         chosen=solution_text(chosen[shared:]),
         rejected=solution_text(rejected[shared:]),
     )
@@ -59,7 +60,7 @@ def trajectory_item(
     return DatasetItemRecord(
         problem_id=candidate.problem_id,
         group_key=f"trajectory {candidate.trajectory_id}",
-        prompt=root_prompt(question),
+        prompt=solution_prompt(question, [step.kind for step in steps]),
         chosen=solution_text(steps),
         trajectory_id=candidate.trajectory_id,
         depth=len(steps),

@@ -148,6 +148,9 @@ class CurationSpec(Frozen):
     rounds: Literal["all", "newest"] | tuple[Positive, ...] = "all"
     bootstrap: bool = False
     """Whether the items of the run's bootstrap set follow those of the rounds (sft alone)."""
+    consistent: bool = False
+    """Whether the mutually consistent solutions of problems without a ground truth follow those of
+    the rounds (sft alone)."""
     max_items: Positive | None = None
     trajectories: TrajectoryRules = TrajectoryRules()
     pairs: PairRules = PairRules()
@@ -157,8 +160,11 @@ class CurationSpec(Frozen):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
-        if self.kind is not DatasetKind.SFT and self.bootstrap:
-            raise ValueError("the bootstrap set holds solutions without labels: kind must be 'sft'")
+        if self.kind is not DatasetKind.SFT and (self.bootstrap or self.consistent):
+            raise ValueError(
+                "bootstrap and consistent solutions have no labels of their steps: kind must be "
+                "'sft'"
+            )
         if self.kind is DatasetKind.SFT and self.trajectories.verdicts is not Verdicts.CORRECT:
             raise ValueError("a policy learns correct solutions alone: verdicts must be 'correct'")
         return self
@@ -172,6 +178,7 @@ def sft_spec(profile: SftProfile, round_number: int) -> CurationSpec:
         kind=DatasetKind.SFT,
         rounds=(*earlier, *this),
         bootstrap=Pool.BOOTSTRAP in profile.pool,
+        consistent=Pool.CONSISTENT in profile.pool,
         max_items=profile.max_examples,
         trajectories=TrajectoryRules(a_problem=profile.trajectories_per_problem),
     )

@@ -13,17 +13,19 @@ from db.queries import consistency, integrity
 from db.records import CheckRecord, RoundRow
 from db.session import Database
 from db.vocabulary import Verdict
-from services.config import SearchProfile
+from services.config import Pool, SearchProfile, SftProfile
 from services.consistency.judge import Judge
 from services.consistency.stage import judge_stage
 from services.consistency.worker import ConsistencyWorker
+from services.curation.choosing import choose
+from services.curation.spec import sft_spec
 from services.errors import EngineUnavailable
 from services.grading.fake import ExactGrader
 from services.inference.scripted import ScriptedPolicy
 from services.inference.scripted_arithmetic import ASSISTANT, find_sum, write_step
 from services.rollouts.engine import Equipment, RolloutEngine
 from services.sandbox.fake import FakeSandbox
-from services.steps import END_OF_CODE, END_OF_STEP, boxed
+from services.steps import END_OF_CODE, END_OF_STEP, boxed, root_prompt
 from tests.factories import planned_round
 
 PROFILE = SearchProfile(rollouts=6, candidates=3, max_depth=6, trees_in_flight=4)
@@ -241,6 +243,20 @@ def test_a_prefix_that_does_not_run_again_is_not_mutually_consistent(database: D
     assert rows(
         database, "SELECT count(*) FROM consistency_checks WHERE agrees OR answer IS NOT NULL"
     ) == [(0,)]
+
+
+def test_what_is_kept_can_be_trained_on(database: Database) -> None:
+    this_round = searched(database)
+    staged(database, this_round, ScriptedPolicy(right_step))
+    profile = SftProfile(pool=(Pool.THIS_ROUND, Pool.CONSISTENT), trajectories_per_problem=1)
+    items = choose(database, this_round.run_id, sft_spec(profile, this_round.number)).items
+    kept = consistency.mutual(database, [this_round.id], a_problem=1)
+    assert [item.problem_id for item in items] == [m.problem_id for m in kept]
+    for item, trajectory in zip(items, kept, strict=True):
+        assert item.prompt == root_prompt(trajectory.question)
+        assert item.chosen.endswith(trajectory.text)
+    without = sft_spec(SftProfile(pool=(Pool.THIS_ROUND,)), this_round.number)
+    assert choose(database, this_round.run_id, without).items == ()
 
 
 def test_a_round_with_answers_has_nothing_to_judge(database: Database) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from db.records import PathStep
 from db.vocabulary import StepKind
-from services.consistency.prefix import draw_prefix, in_words, reasoning_steps, tree_of
+from services.consistency.prefix import draw_prefix, reasoning_steps, tree_of
+from services.steps import in_words
 
 
 def code_trajectory(steps: int) -> list[PathStep]:
@@ -54,8 +55,8 @@ def test_the_lines_of_an_answer_in_words_are_steps() -> None:
         "Then 2 more.",
         "So \\boxed{4}",
     ]
-    assert in_words(WORDS)
-    assert not in_words(code_trajectory(1))
+    assert in_words(step.kind for step in WORDS)
+    assert not in_words(step.kind for step in code_trajectory(1))
     assert max(len(draw_prefix(WORDS, seed=seed).steps) for seed in range(100)) == 3
 
 
