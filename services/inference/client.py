@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 PREFIX_CHARACTERS = 200
 """Prompts that agree in so many characters are taken to be of one problem."""
+CHARACTERS_A_TOKEN = 64
+"""More than a token ever has on average; a longer text than that is one of a server that does not
+keep to its limit, and is cut to it."""
 SEED_LIMIT = 1 << 63
 """Seeds of the API are signed 64-bit numbers."""
 
@@ -88,7 +91,7 @@ class HttpPolicy(_Client):
             affinity=affinity,
             accept=lambda it: [c.index for c in _ordered(it)] == list(range(count)),
         )
-        return _candidates(answer)
+        return _candidates(answer, longest=CHARACTERS_A_TOKEN * self._sampling.max_step_tokens)
 
 
 class HttpPpm(_Client):
@@ -138,9 +141,9 @@ def _ordered(answer: CompletionAnswer) -> list[CompletionChoice]:
     return sorted(answer.choices, key=lambda choice: choice.index)
 
 
-def _candidates(answer: CompletionAnswer) -> list[Candidate]:
+def _candidates(answer: CompletionAnswer, *, longest: int) -> list[Candidate]:
     choices = _ordered(answer)
-    texts = [_text(choice) for choice in choices]
+    texts = [_text(choice)[:longest] for choice in choices]
     characters = sum(len(text) for text in texts) or 1
     tokens = answer.usage.completion_tokens
     return [

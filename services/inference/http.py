@@ -18,7 +18,7 @@ import aiohttp
 from pydantic import BaseModel, ValidationError
 
 from services.errors import ConfigurationError, PolicyUnavailable
-from services.inference.openai_api import ErrorAnswer
+from services.inference.openai_api import ErrorAnswer, ModelAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
+LARGEST_ANSWER = 64 * 1024 * 1024
+"""Bytes; a server that sends more does not end."""
 LONGEST_MESSAGE = 500
 """Characters of a server's own message that an error repeats."""
 
@@ -76,6 +78,9 @@ class ModelServers:
         self._patience = patience
         self._setting = setting
         self._session: aiohttp.ClientSession | None = None
+        self._answering = ""
+        """Name of the model that answered first: what it is called may differ from how it is asked
+        for, but must stay."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -135,21 +140,25 @@ class ModelServers:
         method, data = ("GET", None) if body is None else ("POST", body.model_dump_json())
         try:
             async with session.request(method, root + path, data=data) as response:
-                # Not response.text(): what a broken server sends need not be UTF-8.
-                text = (await response.read()).decode("utf-8", "replace")
+                body_read = await _read(response)
         except TimeoutError as error:
             raise _TryAgain("it did not answer in time") from error
         except (aiohttp.ClientError, OSError) as error:
             raise _TryAgain(f"the connection failed ({type(error).__name__}: {error})") from error
         if response.status != HTTPStatus.OK:
-            self._refuse(root, response, text)
-        try:
-            answer = kind.model_validate_json(_well_formed(text))
-        except (ValueError, RecursionError) as error:
-            raise _TryAgain("its answer is not what the API promises") from error
+            self._refuse(root, response, body_read.decode("utf-8", "replace"))
+        answer = _parsed(body_read, kind)
+        if isinstance(answer, ModelAnswer):
+            self._recognise(answer.model)
         if not accept(answer):
             raise _TryAgain("its answer does not fit the request")
         return answer
+
+    def _recognise(self, name: str) -> None:
+        """Refuse an answer of another model than before: its steps are not this policy's."""
+        if self._answering and name and name != self._answering:
+            raise _TryAgain(f"it answers as model {name!r} and before as {self._answering!r}")
+        self._answering = self._answering or name
 
     def _refuse(self, root: str, response: aiohttp.ClientResponse, text: str) -> None:
         """Raise what an answer other than 200 means."""
@@ -182,6 +191,38 @@ def _root(url: str, setting: str) -> str:
     if not url.startswith(("http://", "https://")):
         raise ConfigurationError(f"{setting} has {url!r}. A URL begins with http:// or https://.")
     return url.rstrip("/").removesuffix("/v1")
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body.
+
+    Raises:
+        _TryAgain: it is too large to be an answer.
+    """
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > LARGEST_ANSWER:
+            response.close()
+            raise _TryAgain(f"its answer has more than {LARGEST_ANSWER:,} bytes")
+    return b"".join(parts)
+
+
+def _parsed(body: bytes, kind: type[Answer]) -> Answer:
+    """An answer of the API, also where its text is not quite UTF-8.
+
+    Raises:
+        _TryAgain: it is none.
+    """
+    try:
+        return kind.model_validate_json(body)
+    except ValueError:
+        pass
+    try:
+        return kind.model_validate_json(_well_formed(body.decode("utf-8", "replace")))
+    except (ValueError, RecursionError) as error:
+        raise _TryAgain("its answer is not what the API promises") from error
 
 
 def _well_formed(text: str) -> bytes:

@@ -20,7 +20,7 @@ class CompletionRequest(Wire):
 
     model: str
     prompt: str
-    n: Annotated[int, Field(ge=1, le=128)] = 1
+    n: Annotated[int, Field(ge=1, le=16_384)] = 1
     temperature: Annotated[float, Field(ge=0, le=100)] = 1.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     max_tokens: Annotated[int, Field(ge=1)] = 16
@@ -49,13 +49,18 @@ class Usage(Wire):
     total_tokens: int = 0
 
 
-class CompletionAnswer(Wire):
+class ModelAnswer(Wire):
+    """What every answer of a model says; `model` is empty from a server that does not say it."""
+
+    model: str = ""
+
+
+class CompletionAnswer(ModelAnswer):
     """Answer of POST /v1/completions."""
 
     id: str = ""
     object: str = "text_completion"
     created: int = 0
-    model: str = ""
     choices: tuple[CompletionChoice, ...]
     usage: Usage = Usage()
 
@@ -78,13 +83,12 @@ class Classification(Wire):
     num_classes: int = 1
 
 
-class ClassifyAnswer(Wire):
+class ClassifyAnswer(ModelAnswer):
     """Answer of POST /classify."""
 
     id: str = ""
     object: str = "list"
     created: int = 0
-    model: str = ""
     data: tuple[Classification, ...]
     usage: Usage = Usage()
 
