@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from db.records import NodeRecord
     from db.vocabulary import DatasetKind, ExclusionRule, PairKind
 
 
@@ -119,6 +120,24 @@ class DatasetDescription:
     def title(self) -> str:
         """Its name, or what stands for one: `RUN/ROUND/KIND`."""
         return self.name or f"{self.run_name}/{self.round_number}/{self.kind.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTree:
+    """A done search with its problem and every node of its tree."""
+
+    search_id: int
+    run_name: str
+    round_number: int
+    seed: int
+    problem_id: int
+    source: str
+    question: str
+    answer: str | None
+    solved: bool
+    rollouts: int
+    sandbox: str | None
+    nodes: tuple[NodeRecord, ...]
 
 
 @dataclass(frozen=True, slots=True)

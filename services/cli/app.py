@@ -17,6 +17,7 @@ from db.queries import integrity, problems, runs, statistics, trees, views
 from db.session import Database
 from services import reporting
 from services.cli.asking import asking_app
+from services.cli.datasets import datasets_app
 from services.cli.opening import open_database
 from services.cli.pair_view import render as render_pair
 from services.cli.progress import TerminalReporter
@@ -46,6 +47,7 @@ app.add_typer(asking_app)
 app.add_typer(problems_app, name="problems")
 app.add_typer(trees_app, name="trees")
 app.add_typer(pairs_app, name="pairs")
+app.add_typer(datasets_app, name="datasets")
 app.add_typer(db_app, name="db")
 
 console = Console()
