@@ -137,7 +137,7 @@ class StoredTree:
     solved: bool
     rollouts: int
     sandbox: str | None
-    nodes: tuple[NodeRecord, ...]
+    nodes: tuple[NodeRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,13 @@ import shutil
 import socket
 import subprocess
 from functools import cache
+from pathlib import Path
 from urllib.parse import urlparse
 
 IMAGE = os.environ.get("STEPFORGE_SANDBOX_IMAGE", "stepforge-sandbox:latest")
 AMQP_URL = os.environ.get("STEPFORGE_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672//")
+TRL_PRM = os.environ.get("STEPFORGE_TEST_TRL_PRM", "")
+"""A folder with a TRL that still has its PRMTrainer."""
 VLLM_URL = os.environ.get("STEPFORGE_TEST_VLLM_URL", "http://127.0.0.1:8000/v1")
 
 
@@ -31,7 +34,15 @@ def why_absent(engine: str) -> str | None:
         return _why_no_answer("RabbitMQ", AMQP_URL, default_port=5672)
     if engine == "vllm":
         return _why_no_answer("vLLM", VLLM_URL, default_port=8000)
+    if engine == "prm_trainer":
+        return _why_no_prm_trainer()
     raise ValueError(f"no engine is called {engine}")
+
+
+def _why_no_prm_trainer() -> str | None:
+    if (Path(TRL_PRM) / "trl" / "experimental" / "prm").is_dir():
+        return None
+    return "STEPFORGE_TEST_TRL_PRM names no folder of a TRL that has one, such as trl==1.13.0"
 
 
 def _why_no_docker() -> str | None:

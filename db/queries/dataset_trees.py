@@ -58,6 +58,6 @@ def stream(database: Database, dataset_id: int, *, first: int, limit: int) -> It
             {"id": dataset_id, "first": first, "limit": limit},
         ).all()
         for round_id, of_round in groupby(rows, key=lambda row: row.round_id):
-            searches = {row.id: StoredTree(*row[1:], ()) for row in of_round}
+            searches = {row.id: StoredTree(*row[1:]) for row in of_round}
             for search_id, nodes in read_trees(connection, round_id, list(searches)):
                 yield replace(searches[search_id], nodes=nodes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,14 @@ from rich.console import Console
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from db.queries import candidates, datasets, datasheets, runs
+from db.queries import datasets, datasheets
 from db.session import Database
 from db.vocabulary import DatasetKind
 from services.cli.dataset_view import Datasheet, render_datasheet, render_difference
 from services.curation.spec import CurationSpec
 from services.curation.versions import create_version, find_run, find_version, manifest_of
 from services.errors import ConfigurationError, DatasetEmpty
+from tests.factories import stored_round
 from tests.integration.curation.forests import (
     OTHER,
     RIGHT,
@@ -31,9 +33,9 @@ PAIRS = CurationSpec(kind=DatasetKind.PREFERENCE)
 
 
 def printed(renderable: object) -> str:
-    console = Console(width=160, record=True, quiet=True)
+    console = Console(width=160, file=StringIO())
     console.print(renderable)
-    return console.export_text()
+    return console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_the_same_again_is_the_same_content_and_says_so(database: Database) -> None:
@@ -55,12 +57,13 @@ def test_a_name_is_never_given_to_other_content(database: Database) -> None:
     create_version(database, "mine", SFT, run=run)
     with pytest.raises(ConfigurationError, match="choose another name"):
         create_version(database, "mine", SFT.model_copy(update={"max_items": 1}), run=run)
-    ids = [row.problem_id for row in candidates.problem_texts(database, [1]).values()]
-    second = runs.start_round(
-        database, run_id=run.id, number=2, policy_checkpoint_id=None, ppm_checkpoint_id=None
-    )
-    search_round(database, second, ids, [(WRONG, RIGHT)])
-    assert not create_version(database, "mine", SFT, run=run).is_new  # the texts are the same?
+    first_round = SFT.model_copy(update={"rounds": (1,)})
+    create_version(database, "first-round", first_round, run=run)
+    second = stored_round(database, run, 2)
+    search_round(database, second, [1], [(RIGHT, WRONG)])
+    assert not create_version(database, "first-round", first_round, run=run).is_new
+    with pytest.raises(ConfigurationError, match="the rounds or the benchmarks have changed"):
+        create_version(database, "mine", SFT, run=run)
 
 
 @pytest.mark.parametrize("table", ["datasets", "dataset_items", "dataset_exclusions"])
@@ -71,9 +74,7 @@ def test_nothing_of_a_version_can_be_changed(database: Database, table: str) -> 
         connection.execute(text(f"DELETE FROM {table}"))
 
 
-def test_what_was_kept_out_is_reported_with_the_version(
-    database: Database, tmp_path: Path
-) -> None:
+def test_what_was_kept_out_is_reported_with_the_version(database: Database, tmp_path: Path) -> None:
     run = searched_run(database, [(RIGHT,)] * 3)
     bench = tmp_path / "bench.jsonl"
     item = {"id": "b-1", "question": TEMPLATES[1].format(1, 3).upper(), "answer": "2"}
@@ -143,7 +144,7 @@ def test_names_of_runs_and_versions_are_checked(database: Database) -> None:
         find_run(database, None)
     run = searched_run(database, [(RIGHT,)])
     assert find_run(database, None) == run
-    with pytest.raises(ConfigurationError, match="no run 'other'.*runs: run"):
+    with pytest.raises(ConfigurationError, match=r"no run 'other'.*runs: run"):
         find_run(database, "other")
     with pytest.raises(ConfigurationError, match="cannot name a dataset version"):
         create_version(database, "../mine", SFT, run=run)
