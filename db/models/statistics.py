@@ -91,7 +91,7 @@ class SearchStatistics(Base):
     )
     dead_end_depth: Mapped[int | None] = mapped_column(SmallInteger, comment="Its depth")
     disagreeing_answers: Mapped[int] = mapped_column(
-        comment="Answers whose box does not hold what the final code printed last"
+        comment="Answers of rollouts whose box does not hold what the final code printed last"
     )
     disagreeing_node_no: Mapped[int | None] = mapped_column(comment="The first of them")
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 ORDER = (
+    "visited",
     "answers",
+    "trees",
     "searches",
     "problems",
+    "errors",
     "steps",
     "q",
     "priors",

@@ -4,20 +4,12 @@ INSERT INTO prior_statistics (
 )
 SELECT
     :round_id,
-    v.depth,
-    least(floor((v.prior + 1) * :bins / 2 + 1e-9), :bins - 1)::smallint AS bin,
+    depth,
+    least(floor((prior + 1) * :bins / 2 + 1e-9), :bins - 1)::smallint AS bin,
     count(*),
-    sum(v.prior),
-    sum(v.value),
-    sum((v.prior - v.value) ^ 2)
-FROM (
-    SELECT
-        n.depth,
-        n.prior::double precision AS prior,
-        (n.value_sum - n.prior) / n.visit_count AS value
-    FROM nodes AS n
-    JOIN searches AS s ON s.id = n.search_id AND s.status = 'done'
-    WHERE n.round_id = :round_id AND s.round_id = :round_id
-      AND n.node_no > 0 AND n.visit_count > 0 AND n.prior IS NOT NULL
-) AS v
-GROUP BY v.depth, bin
+    sum(prior),
+    sum(rewards / visit_count),
+    sum((prior - rewards / visit_count) ^ 2)
+FROM visited_of_round
+WHERE prior IS NOT NULL
+GROUP BY depth, bin

@@ -13,15 +13,13 @@ SELECT
     sum(q.margins) / sum(q.pairs)
 FROM (
     SELECT
-        n.search_id,
-        n.parent_no,
-        n.depth,
-        count(*) > 1 AND bool_or(n.leads_to_correct) AND bool_or(n.leads_to_wrong) AS contested
-    FROM nodes AS n
-    JOIN searches AS s ON s.id = n.search_id AND s.status = 'done'
-    WHERE n.round_id = :round_id AND s.round_id = :round_id
-      AND n.node_no > 0 AND n.visit_count > 0 AND n.kind <> 'answer'
-    GROUP BY n.search_id, n.parent_no, n.depth
+        search_id,
+        parent_no,
+        depth,
+        count(*) > 1 AND bool_or(leads_to_correct) AND bool_or(leads_to_wrong) AS contested
+    FROM visited_of_round
+    WHERE kind <> 'answer'
+    GROUP BY search_id, parent_no, depth
 ) AS p
 LEFT JOIN (
     SELECT search_id, parent_no, count(*) AS pairs, sum(margin) AS margins

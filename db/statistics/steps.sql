@@ -6,20 +6,18 @@ INSERT INTO step_statistics (
 )
 SELECT
     :round_id,
-    n.depth,
-    n.kind,
-    n.outcome,
+    depth,
+    kind,
+    outcome,
     CASE
-        WHEN n.error IS NULL THEN ''
-        ELSE coalesce(substring(n.error FROM '^[A-Za-z_][A-Za-z0-9_.]{0,63}'), 'other')
+        WHEN error IS NULL THEN ''
+        ELSE coalesce(substring(error FROM '^[A-Za-z_][A-Za-z0-9_.]{0,63}'), 'other')
     END AS error_type,
-    n.visit_count > 0 AS visited,
-    count(*),
-    sum(n.proposals),
-    sum(n.generated_tokens),
-    sum(n.wall_seconds),
-    max(n.wall_seconds)
-FROM nodes AS n
-JOIN searches AS s ON s.id = n.search_id AND s.status = 'done'
-WHERE n.round_id = :round_id AND s.round_id = :round_id AND n.node_no > 0
-GROUP BY n.depth, n.kind, n.outcome, error_type, visited
+    visited,
+    sum(steps),
+    sum(candidates),
+    sum(generated_tokens),
+    sum(wall_seconds),
+    max(slowest_seconds)
+FROM errors_of_round
+GROUP BY depth, kind, outcome, error_type, visited

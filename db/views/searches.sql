@@ -66,5 +66,5 @@ COMMENT ON COLUMN v1.searches.slowest_node_no IS 'Step that ran longest (steps.n
 COMMENT ON COLUMN v1.searches.slowest_seconds IS 'How long it ran';
 COMMENT ON COLUMN v1.searches.dead_end_node_no IS 'Deepest node at which a rollout ended without an answer (steps.node_no); null: none did';
 COMMENT ON COLUMN v1.searches.dead_end_depth IS 'Depth of that node';
-COMMENT ON COLUMN v1.searches.disagreeing_answers IS 'Answers whose box does not hold what the final code printed last';
+COMMENT ON COLUMN v1.searches.disagreeing_answers IS 'Answers of rollouts whose box does not hold what the final code printed last';
 COMMENT ON COLUMN v1.searches.disagreeing_node_no IS 'The first of them (steps.node_no)';
