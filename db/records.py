@@ -439,6 +439,40 @@ class EvaluationRow:
 
 
 @dataclass(frozen=True, slots=True)
+class UnsolvedAnswer:
+    """An answer that the searches of an unsolved problem gave, one row a trajectory."""
+
+    problem_id: int
+    question: str
+    truth: str
+    search_id: int
+    text: str
+    """The answer step."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabellingChange:
+    """How a labelling differs from the labels that its trees had first."""
+
+    searches: int
+    left_out: int
+    """Searches that could not be labelled so."""
+    rollouts_before: int
+    rollouts: int
+    labels: int
+    """Nodes with visits, under either labelling."""
+    labels_changed: int
+    """Of them, those with another Q or other visits."""
+    verdicts_changed: int
+    newly_solved: int
+    """Searches that are solved now and were not."""
+    no_longer_solved: int
+    pairs_kept: int
+    pairs_gained: int
+    pairs_lost: int
+
+
+@dataclass(frozen=True, slots=True)
 class Violation:
     """A rule of the data that does not hold."""
 

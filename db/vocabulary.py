@@ -105,6 +105,14 @@ class StageStatus(StrEnum):
     DONE = "done"
 
 
+class ReviewDecision(StrEnum):
+    """What a person found of a problem that no search solved and whose wrong answers agree."""
+
+    OK = "ok"  # the ground truth is right; the problem is hard
+    MISLABELLED = "mislabelled"  # the ground truth is wrong
+    AMBIGUOUS = "ambiguous"  # the question allows several answers
+
+
 class Verdict(StrEnum):
     """How an answer compares with the ground truth."""
 

@@ -12,7 +12,9 @@ from services import reporting
 from services.cli.app import Limit, Mapping, app
 from services.cli.boundary import run_command
 from services.cli.progress import TerminalReporter
+from services.cli.relabelling import relabel as relabel
 from services.cli.report import round_table, tier_table
+from services.cli.review import review_problems as review_problems
 from services.cli.synthesis import synthesise_problems as synthesise_problems
 from services.config import Settings, load_profile
 from services.embedded.engines import Engines

@@ -10,6 +10,7 @@ from db.models.curation import (
     PreferencePair,
     Trajectory,
 )
+from db.models.labellings import Labelling, ProblemReview
 from db.models.problems import Problem, RunProblem
 from db.models.runs import Round, Run, Stage
 from db.models.searches import Node, Search
@@ -34,11 +35,13 @@ __all__ = [
     "DatasetItem",
     "Evaluation",
     "EvaluationAnswer",
+    "Labelling",
     "Node",
     "PairStatistics",
     "PreferencePair",
     "PriorStatistics",
     "Problem",
+    "ProblemReview",
     "ProblemStatistics",
     "QStatistics",
     "Round",

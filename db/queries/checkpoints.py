@@ -95,6 +95,14 @@ def by_id(database: Database, checkpoint_id: int) -> CheckpointRow:
     return CheckpointRow(*row)
 
 
+def find_by_id(database: Database, checkpoint_id: int) -> CheckpointRow | None:
+    with database.begin() as connection:
+        row = connection.execute(
+            select(*_CHECKPOINT).where(Checkpoint.id == checkpoint_id)
+        ).one_or_none()
+    return CheckpointRow(*row) if row else None
+
+
 def record_evaluation(
     database: Database,
     checkpoint_id: int,

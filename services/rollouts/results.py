@@ -45,7 +45,7 @@ class Ledger:
             generated_tokens=self._tree.generated_tokens,
             seconds=seconds,
             sandbox=sandbox,
-            nodes=tuple(_record(node) for node in nodes[known:]),
+            nodes=tuple(record_of(node) for node in nodes[known:]),
             changes=changes,
             done=done,
         )
@@ -116,7 +116,8 @@ def _node(record: NodeRecord) -> Node:
     )
 
 
-def _record(node: Node) -> NodeRecord:
+def record_of(node: Node) -> NodeRecord:
+    """The row of a node."""
     return NodeRecord(
         node_no=node.number,
         parent_no=node.parent,

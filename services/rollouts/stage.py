@@ -68,7 +68,7 @@ def search_stage(
                 "(`stepforge status` names it), then run the command again."
             )
         free = now.total - now.done - now.failed - now.leased
-        if free and (freed or time.monotonic() - rung > RING_AGAIN_SECONDS):
+        if free and (freed or planned or time.monotonic() - rung > RING_AGAIN_SECONDS):
             ring()
             rung = time.monotonic()
         time.sleep(POLL_SECONDS)

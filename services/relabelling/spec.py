@@ -1,0 +1,61 @@
+"""How trees are labelled again: what may be changed without generating anything."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from db.vocabulary import TerminalReason, Verdict
+from services.config import Frozen
+
+Reward = Annotated[float, Field(ge=-1, le=1)]
+
+KEEP_PPM = "keep"
+NO_PPM = "none"
+
+
+class GraderChoice(StrEnum):
+    """Which grader gives the verdicts."""
+
+    KEEP = "keep"  # the stored verdicts
+    MATH_VERIFY = "math-verify"  # the service's grader as it is now, against the present truths
+    PLAIN = "plain"  # numbers by value and equal text; no algebra
+
+
+class Rewards(Frozen):
+    """What the end of a rollout is worth; rStar-Math section 3.3 where nothing is given."""
+
+    correct: Reward = 1.0
+    wrong: Reward = -1.0
+    undecided: Reward = 0.0
+    no_answer: Reward = -1.0
+
+    @model_validator(mode="after")
+    def _correct_is_best(self) -> Self:
+        if self.correct <= max(self.wrong, self.undecided, self.no_answer):
+            raise ValueError("a correct answer must be worth more than any other end")
+        return self
+
+    def of(self, reason: TerminalReason, verdict: Verdict | None) -> float | None:
+        """The reward of an end; None for an answer whose truth is not known."""
+        if reason is not TerminalReason.ANSWER:
+            return self.no_answer
+        return {
+            Verdict.EQUAL: self.correct,
+            Verdict.DIFFERENT: self.wrong,
+            Verdict.UNDECIDED: self.undecided,
+            None: None,
+        }[verdict]
+
+
+class Relabelling(Frozen):
+    """All that a labelling changes; what is not named stays as it was."""
+
+    grader: GraderChoice = GraderChoice.KEEP
+    rewards: Rewards = Rewards()
+    exploration: Annotated[float, Field(ge=0)] | None = None
+    """Another c: the visits are then those that selection under it makes in the recorded tree."""
+    ppm: str = KEEP_PPM
+    """The priors: `keep`, `none`, or the id of the PPM checkpoint that gives them."""
