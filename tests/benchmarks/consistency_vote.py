@@ -18,6 +18,7 @@ from services.grading.base import Grader
 from services.grading.classes import answer_classes
 from services.grading.process import ProcessGrader
 from services.inference.client import HttpPolicy
+from services.inference.http import Patience
 from services.rollouts.engine import Equipment, RolloutEngine
 from services.rollouts.single import answer_of, solve_once
 from services.sandbox.base import Limits
@@ -25,6 +26,8 @@ from services.sandbox.factory import open_provider
 from services.search.protocols import Policy
 from services.steps import Candidate, boxed
 
+PATIENCE = Patience(total=3600, attempt=3600)
+"""A benchmark that others' measurements pause must not lose what it asked for."""
 SEARCH_SEED = 1
 FIRST_SEED = 1000
 """Of the majority vote's solutions: none is the search's own."""
@@ -96,8 +99,8 @@ async def measure(
         limits=Limits(),
     )
     grader = ProcessGrader()
-    policy = HttpPolicy([url], model=searcher, sampling=profile.sampling)
-    checker = HttpPolicy([url], model=discriminator, sampling=profile.sampling)
+    policy = HttpPolicy([url], model=searcher, sampling=profile.sampling, patience=PATIENCE)
+    checker = HttpPolicy([url], model=discriminator, sampling=profile.sampling, patience=PATIENCE)
     searching, judging, voting = (CountingPolicy(p) for p in (policy, checker, policy))
     try:
         searches.plan(database, round_id, list(answers), seed=SEARCH_SEED)
