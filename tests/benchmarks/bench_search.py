@@ -6,8 +6,10 @@
 Everything is real but the model: embedded Postgres, the sandbox, the grader, the HTTP client. The
 model server is a process with a stated latency model (`tests.benchmarks.simulated_server`), once
 with slow ticks, where the server is the limit, and once with fast ones, where the processor is. For
-each number of trees the engine searches for `--seconds`, then lockstep schedules of the same work
-(`tests.benchmarks.lockstep`) do. Prints tables and writes build/bench/search.json.
+each number of trees the engine searches for `--seconds` (longer for very many trees), then lockstep
+schedules of the same work (`tests.benchmarks.lockstep`) do. Prints tables and writes
+build/bench/search.json. Trees that are not finished when the time is up count with the nodes that
+they have.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ PROFILE = SearchProfile(rollouts=4, candidates=8, sampling=SAMPLING, checkpoint_
 UNLIMITED = 1 << 40
 """Tokens in flight; here the number of trees is what is varied."""
 SHOWN_TREES = 256
+TREES_A_SECOND = 32
 RESULT = REPOSITORY / "build" / "bench" / "search.json"
 
 
@@ -135,7 +138,7 @@ class Bench:
             )
             await server.reset()
             started, cpu, asked = time.monotonic(), time.process_time(), watched.seconds
-            await asyncio.wait([run], timeout=self.seconds)
+            await asyncio.wait([run], timeout=self.time_for(trees))
             # Giving the searches back, after the time is up, is not counted.
             wall, cpu = time.monotonic() - started, time.process_time() - cpu
             asked = watched.seconds - asked
@@ -155,8 +158,12 @@ class Bench:
                 [self.problems[number % len(self.problems)] for number in range(trees)],
                 *(PROFILE, policy, grader),
                 sandbox=self.sandbox if in_sandbox else None,
-                seconds=self.seconds,
+                seconds=self.time_for(trees),
             )
+
+    def time_for(self, trees: int) -> float:
+        """Seconds of a measurement: more where more trees must each get their turn."""
+        return max(self.seconds, trees / TREES_A_SECOND)
 
 
 def policy_of(server: Server) -> HttpPolicy:
@@ -248,7 +255,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--trees", default="16,64,256,1024", help="numbers of open trees")
-    parser.add_argument("--seconds", type=float, default=12.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=12.0, help="of each measurement, at least")
     parser.add_argument("--sandbox", default="local", choices=["local", "docker"])
     parser.add_argument("--policy-url", default="", help="another server, for all measurements")
     parser.add_argument("--model", default="simulated", help="the model's name there")
