@@ -15,6 +15,10 @@ class ProblemImportError(StepforgeError):
     """A problem source could not be read; nothing of it was stored."""
 
 
+class TreeImportError(StepforgeError):
+    """A file of trees could not be read; nothing of it was stored."""
+
+
 class ModelError(StepforgeError):
     """A model folder is missing or is not a model."""
 

@@ -36,38 +36,48 @@ def import_all(database: Database, problems: Sequence[NewProblem]) -> ImportCoun
     Raises:
         DatabaseError: a stored question has another answer than the one to import.
     """
-    inserted = 0
     with database.begin() as connection:
-        for start in range(0, len(problems), BATCH):
-            batch = problems[start : start + BATCH]
-            _refuse_conflicts(connection, batch)
-            stored = connection.execute(
-                insert(Problem)
-                .on_conflict_do_nothing(index_elements=["content_hash"])
-                .returning(Problem.id),
-                [
-                    {
-                        "source": problem.source,
-                        "external_id": problem.external_id,
-                        "question": problem.question,
-                        "answer": problem.answer,
-                        "solution": problem.solution,
-                        "content_hash": problem.content_hash,
-                    }
-                    for problem in batch
-                ],
-            )
-            inserted += len(stored.all())
+        return insert_all(connection, problems)
+
+
+def insert_all(connection: Connection, problems: Sequence[NewProblem]) -> ImportCounts:
+    """As `import_all`, on the caller's transaction."""
+    inserted = 0
+    for start in range(0, len(problems), BATCH):
+        batch = problems[start : start + BATCH]
+        _refuse_conflicts(connection, batch)
+        stored = connection.execute(
+            insert(Problem)
+            .on_conflict_do_nothing(index_elements=["content_hash"])
+            .returning(Problem.id),
+            [
+                {
+                    "source": problem.source,
+                    "external_id": problem.external_id,
+                    "question": problem.question,
+                    "answer": problem.answer,
+                    "solution": problem.solution,
+                    "content_hash": problem.content_hash,
+                }
+                for problem in batch
+            ],
+        )
+        inserted += len(stored.all())
     return ImportCounts(inserted=inserted, already_there=len(problems) - inserted)
 
 
 def ids_by_hash(database: Database, hashes: Sequence[bytes]) -> list[int]:
     """Ids of the problems with these content hashes, in the order of the hashes."""
     with database.begin() as connection:
-        rows = connection.execute(
-            select(Problem.content_hash, Problem.id).where(Problem.content_hash == any_of(hashes))
-        )
-        found = {bytes(content_hash): problem_id for content_hash, problem_id in rows}
+        return ids_of(connection, hashes)
+
+
+def ids_of(connection: Connection, hashes: Sequence[bytes]) -> list[int]:
+    """As `ids_by_hash`, on the caller's transaction."""
+    rows = connection.execute(
+        select(Problem.content_hash, Problem.id).where(Problem.content_hash == any_of(hashes))
+    )
+    found = {bytes(content_hash): problem_id for content_hash, problem_id in rows}
     return [found[content_hash] for content_hash in hashes]
 
 

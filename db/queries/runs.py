@@ -15,6 +15,8 @@ from db.vocabulary import StageStatus
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sqlalchemy import Connection
+
     from db.records import RunProblemRecord
     from db.session import Database
 
@@ -39,23 +41,35 @@ def create(
 ) -> RunRow:
     """A new run with its problems and their splits."""
     with database.begin() as connection:
-        row = connection.execute(
-            insert(Run)
-            .values(name=name, profile=dict(profile), base_model=base_model)
-            .returning(*_RUN)
-        ).one()
-        connection.execute(
-            insert(RunProblem),
-            [
-                {
-                    "run_id": row.id,
-                    "problem_id": problem.problem_id,
-                    "split": problem.split,
-                    "position": position,
-                }
-                for position, problem in enumerate(problems)
-            ],
+        return insert_run(
+            connection, name=name, profile=profile, base_model=base_model, problems=problems
         )
+
+
+def insert_run(
+    connection: Connection,
+    *,
+    name: str,
+    profile: Mapping[str, object],
+    base_model: str,
+    problems: Sequence[RunProblemRecord],
+) -> RunRow:
+    """As `create`, on the caller's transaction."""
+    row = connection.execute(
+        insert(Run).values(name=name, profile=dict(profile), base_model=base_model).returning(*_RUN)
+    ).one()
+    connection.execute(
+        insert(RunProblem),
+        [
+            {
+                "run_id": row.id,
+                "problem_id": problem.problem_id,
+                "split": problem.split,
+                "position": position,
+            }
+            for position, problem in enumerate(problems)
+        ],
+    )
     return RunRow(*row)
 
 
@@ -81,26 +95,44 @@ def start_round(
 ) -> RoundRow:
     """The round and its partition of `nodes`; the one already there when it was started before."""
     with database.begin() as connection:
-        connection.execute(
-            upsert(Round)
-            .values(
-                run_id=run_id,
-                number=number,
-                policy_checkpoint_id=policy_checkpoint_id,
-                ppm_checkpoint_id=ppm_checkpoint_id,
-            )
-            .on_conflict_do_nothing(index_elements=["run_id", "number"])
+        return insert_round(
+            connection,
+            run_id=run_id,
+            number=number,
+            policy_checkpoint_id=policy_checkpoint_id,
+            ppm_checkpoint_id=ppm_checkpoint_id,
         )
-        row = connection.execute(
-            select(*_ROUND).where(Round.run_id == run_id, Round.number == number)
-        ).one()
-        partition = f"{PARTITION_PREFIX}{int(row.id)}"
-        connection.execute(
-            text(
-                f"CREATE TABLE IF NOT EXISTS {partition} "
-                f"PARTITION OF nodes FOR VALUES IN ({int(row.id)})"
-            )
+
+
+def insert_round(
+    connection: Connection,
+    *,
+    run_id: int,
+    number: int,
+    policy_checkpoint_id: int | None = None,
+    ppm_checkpoint_id: int | None = None,
+) -> RoundRow:
+    """As `start_round`, on the caller's transaction."""
+    connection.execute(
+        upsert(Round)
+        .values(
+            run_id=run_id,
+            number=number,
+            policy_checkpoint_id=policy_checkpoint_id,
+            ppm_checkpoint_id=ppm_checkpoint_id,
         )
+        .on_conflict_do_nothing(index_elements=["run_id", "number"])
+    )
+    row = connection.execute(
+        select(*_ROUND).where(Round.run_id == run_id, Round.number == number)
+    ).one()
+    partition = f"{PARTITION_PREFIX}{int(row.id)}"
+    connection.execute(
+        text(
+            f"CREATE TABLE IF NOT EXISTS {partition} "
+            f"PARTITION OF nodes FOR VALUES IN ({int(row.id)})"
+        )
+    )
     return RoundRow(*row)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path  # noqa: TC003  # Typer reads the annotation
 from typing import Annotated
 
 import typer
@@ -30,6 +31,7 @@ from services.embedded.engines import Engines
 from services.errors import ConfigurationError
 from services.problems.records import parse_mapping
 from services.problems.store import import_source
+from services.released.importing import import_trees
 from services.status import engine_states
 
 app = typer.Typer(
@@ -124,6 +126,19 @@ def list_problems() -> None:
             Text(row.source), str(row.problems), str(row.with_answer), str(row.with_solution)
         )
     console.print(table)
+
+
+@trees_app.command("import")
+def import_released_trees(
+    files: Annotated[
+        list[Path], typer.Argument(help="Output of rStar-Math's released code: .jsonl or .json")
+    ],
+    run: Annotated[str, typer.Option("--run", help="Name of the run that they become")],
+) -> None:
+    """Import trees of rStar-Math's released code as a run; all of them or nothing."""
+    with open_database() as database, reporting.reporting_to(TerminalReporter(console)):
+        imported = import_trees(database, files, run=run)
+    console.print(imported.sentence(), highlight=False, markup=False, soft_wrap=True)
 
 
 @trees_app.command("list")

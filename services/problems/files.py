@@ -7,6 +7,7 @@ checked here; what a row means is `services.problems.records`.
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow
@@ -15,7 +16,7 @@ import pyarrow.parquet
 from services.errors import ProblemImportError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 Row = tuple[str, object]
@@ -26,13 +27,18 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PARQUET_ROWS = 1024
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of a .jsonl, .json or .parquet file.
+def read_rows(path: Path, *, most_line_bytes: int = _MOST_LINE_BYTES) -> Iterator[Row]:
+    """The rows of a .jsonl, .json or .parquet file; a line has at most `most_line_bytes`.
 
     Raises:
         ProblemImportError: no such file, another kind of file, or its form is broken; says where.
     """
-    readers = {".jsonl": _json_lines, ".json": _json_array, ".parquet": _parquet}
+    lines = partial(_json_lines, most_bytes=most_line_bytes)
+    readers: dict[str, Callable[[Path], Iterator[Row]]] = {
+        ".jsonl": lines,
+        ".json": _json_array,
+        ".parquet": _parquet,
+    }
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise ProblemImportError(
@@ -50,16 +56,15 @@ def read_rows(path: Path) -> Iterator[Row]:
         ) from error
 
 
-def _json_lines(path: Path) -> Iterator[Row]:
+def _json_lines(path: Path, most_bytes: int) -> Iterator[Row]:
     with path.open("rb") as file:
         number = 0
-        while line := file.readline(_MOST_LINE_BYTES + 1):
+        while line := file.readline(most_bytes + 1):
             number += 1
             where = f"{path.name} line {number}"
-            if len(line) > _MOST_LINE_BYTES:
+            if len(line) > most_bytes:
                 raise ProblemImportError(
-                    f"{where} is longer than {_MOST_LINE_BYTES:,} bytes; write one JSON object a "
-                    "line."
+                    f"{where} is longer than {most_bytes:,} bytes; write one JSON object a line."
                 )
             text = _decoded(line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line, where)
             if text.strip():
