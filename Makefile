@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # Every target sets up what it needs.
-.PHONY: install demo test test-slow bench-inference bench-sandbox bench-search bench-consistency check format clean
+.PHONY: install demo test test-slow bench-inference bench-sandbox bench-search bench-consistency bench-db check format clean
 
 install: $(STAMP)
 
@@ -37,6 +37,9 @@ bench-search: install
 
 bench-consistency: install
 	@$(BIN)/python -m tests.benchmarks.bench_consistency $(ARGS)
+
+bench-db: install
+	@$(BIN)/python -m tests.benchmarks.bench_db $(ARGS)
 
 check: install
 	@$(BIN)/ruff check .

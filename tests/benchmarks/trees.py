@@ -101,19 +101,12 @@ def fill(database: Database, *, nodes: int, rounds: int = 1, name: str = "bench"
         sample(min(SAMPLE, a_round), seed=k, augmented=k > 0 or rounds == 1) for k in range(rounds)
     ]
     trees = max(samples, key=len)
-    problem_ids = _stored_problems(database, trees, name)
-    run = runs.create(
-        database,
-        name=name,
-        profile={},
-        base_model="base",
-        problems=[RunProblemRecord(i, Split.TRAIN) for i in problem_ids],
-    )
+    run_id, problem_ids = stored_run(database, trees, name)
     made = []
     for number, these in enumerate(samples, start=1):
         this_round = runs.start_round(
             database,
-            run_id=run.id,
+            run_id=run_id,
             number=number,
             policy_checkpoint_id=None,
             ppm_checkpoint_id=None,
@@ -124,6 +117,19 @@ def fill(database: Database, *, nodes: int, rounds: int = 1, name: str = "bench"
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
     return made
+
+
+def stored_run(database: Database, trees: Sequence[GrownTree], name: str) -> tuple[int, list[int]]:
+    """A run of this name, and the problems of the trees in their order."""
+    problem_ids = _stored_problems(database, trees, name)
+    run = runs.create(
+        database,
+        name=name,
+        profile={},
+        base_model="base",
+        problems=[RunProblemRecord(i, Split.TRAIN) for i in problem_ids],
+    )
+    return run.id, problem_ids
 
 
 def _stored_problems(database: Database, trees: Sequence[GrownTree], name: str) -> list[int]:
