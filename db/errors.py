@@ -21,5 +21,9 @@ class LeaseLost(DatabaseError):
     """Another worker holds the search now; what this worker did for it must be dropped."""
 
 
+class RoundBusy(DatabaseError):
+    """Another process moves the nodes of a round."""
+
+
 class QueryRejected(DatabaseError):
     """A user's SQL was refused or failed."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from db.vocabulary import (
         CheckpointKind,
         DraftStatus,
+        NodesState,
         Outcome,
         PairKind,
         SearchStatus,
@@ -470,6 +471,32 @@ class LabellingChange:
     pairs_kept: int
     pairs_gained: int
     pairs_lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoundNodes:
+    """A round, and where its nodes are."""
+
+    round_id: int
+    run: str
+    number: int
+    finished: bool
+    state: NodesState
+    nodes: int
+    stored_bytes: int
+    """Of the table with its indexes, or of the file."""
+    path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveRow:
+    """The file that holds the nodes of an archived round."""
+
+    round_id: int
+    path: str
+    node_count: int
+    file_bytes: int
+    sha256: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,15 @@ class CheckpointKind(StrEnum):
     PPM = "ppm"
 
 
+class NodesState(StrEnum):
+    """Where the nodes of a round are."""
+
+    ATTACHED = "attached"  # a partition of `nodes`
+    DETACHED = "detached"  # a table beside it
+    ARCHIVED = "archived"  # a Parquet file
+    LOST = "lost"  # nowhere; `stepforge db check` finds it
+
+
 class StageStatus(StrEnum):
     """Where a stage of a round stands."""
 

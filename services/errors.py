@@ -23,6 +23,10 @@ class ModelError(StepforgeError):
     """A model folder is missing or is not a model."""
 
 
+class ArchiveDamaged(StepforgeError):
+    """The file of an archived round is gone or is not what was written."""
+
+
 class DatasetEmpty(StepforgeError):
     """Curation found nothing to train on."""
 

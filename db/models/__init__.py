@@ -1,5 +1,6 @@
 """Every table, so that one import gives Alembic and the queries the whole schema."""
 
+from db.models.archives import Archive
 from db.models.base import Base
 from db.models.checkpoints import Checkpoint, Evaluation, EvaluationAnswer
 from db.models.consistency import ConsistencyCandidate, ConsistencyCheck
@@ -26,6 +27,7 @@ from db.models.statistics import (
 from db.models.synthesis import SynthesisDraft
 
 __all__ = [
+    "Archive",
     "Base",
     "Checkpoint",
     "ConsistencyCandidate",

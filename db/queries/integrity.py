@@ -11,6 +11,12 @@ from db.records import Violation
 if TYPE_CHECKING:
     from db.session import Database
 
+# Rounds whose nodes can be read; those of others are a detached table or a file.
+_ATTACHED = (
+    "WITH attached AS (SELECT r.id FROM rounds AS r JOIN pg_class AS c "
+    "ON c.relname = 'nodes_round_' || r.id AND c.relispartition) "
+)
+
 # Each query returns one text column: what breaks the rule.
 RULES: tuple[tuple[str, str], ...] = (
     (
@@ -29,8 +35,8 @@ RULES: tuple[tuple[str, str], ...] = (
         "a search has as many nodes as it says, and a done one has some",
         "SELECT format('search %s', s.id) FROM searches AS s LEFT JOIN "
         "(SELECT search_id, count(*) AS stored FROM nodes GROUP BY search_id) AS n "
-        "ON n.search_id = s.id WHERE coalesce(n.stored, 0) <> s.node_count "
-        "OR (s.status = 'done' AND s.node_count = 0)",
+        "ON n.search_id = s.id WHERE s.round_id IN (SELECT id FROM attached) AND "
+        "(coalesce(n.stored, 0) <> s.node_count OR (s.status = 'done' AND s.node_count = 0))",
     ),
     (
         "the visits of a node are those of its children and its own ends",
@@ -60,8 +66,9 @@ RULES: tuple[tuple[str, str], ...] = (
         "AND c.node_no = q.chosen_no "
         "LEFT JOIN nodes AS r ON r.round_id = q.round_id AND r.search_id = q.search_id "
         "AND r.node_no = q.rejected_no "
-        "WHERE NOT coalesce(c.leads_to_correct AND r.leads_to_wrong, false) "
-        "OR (q.kind = 'step' AND (c.parent_no <> q.parent_no OR r.parent_no <> q.parent_no))",
+        "WHERE q.round_id IN (SELECT id FROM attached) AND (NOT coalesce(c.leads_to_correct "
+        "AND r.leads_to_wrong AND c.q_value = q.chosen_q AND r.q_value = q.rejected_q, false) "
+        "OR (q.kind = 'step' AND (c.parent_no <> q.parent_no OR r.parent_no <> q.parent_no)))",
     ),
     (
         "every trajectory and every pair has its search",
@@ -70,6 +77,32 @@ RULES: tuple[tuple[str, str], ...] = (
         "SELECT 'pair', id, round_id, search_id FROM preference_pairs) AS m "
         "LEFT JOIN searches AS s ON s.id = m.search_id AND s.round_id = m.round_id "
         "AND s.status = 'done' WHERE s.id IS NULL",
+    ),
+    (
+        "every trajectory is a path of its tree, from the root to its answer",
+        "SELECT format('trajectory %s', t.id) FROM trajectories AS t CROSS JOIN LATERAL "
+        "unnest(t.node_path) WITH ORDINALITY AS u (node_no, place) "
+        "LEFT JOIN nodes AS n ON n.round_id = t.round_id AND n.search_id = t.search_id "
+        "AND n.node_no = u.node_no WHERE t.round_id IN (SELECT id FROM attached) "
+        "AND (n.node_no IS NULL "
+        "OR n.parent_no IS DISTINCT FROM t.node_path[u.place - 1] "
+        "OR t.node_path[t.steps + 1] <> t.leaf_no)",
+    ),
+    (
+        "every dataset item can be traced to the trajectory or the pair that it was made of",
+        "SELECT format('dataset %s item %s', i.dataset_id, i.position) FROM dataset_items AS i "
+        "JOIN datasets AS d ON d.id = i.dataset_id "
+        "LEFT JOIN trajectories AS t ON t.id = i.trajectory_id "
+        "LEFT JOIN preference_pairs AS q ON q.id = i.pair_id "
+        "LEFT JOIN searches AS s ON s.id = coalesce(t.search_id, q.search_id) "
+        "WHERE s.problem_id <> i.problem_id OR (d.kind = 'preference' AND q.id IS NULL)",
+    ),
+    (
+        "the nodes of every round are attached, detached or archived",
+        "SELECT format('round %s', r.id) FROM rounds AS r "
+        "LEFT JOIN pg_class AS c ON c.relname = 'nodes_round_' || r.id AND c.relkind = 'r' "
+        "LEFT JOIN archives AS a ON a.round_id = r.id "
+        "WHERE (c.oid IS NULL) = (a.round_id IS NULL)",
     ),
     (
         "every trajectory that is judged has its checks, and no other has any",
@@ -100,7 +133,7 @@ def violations(database: Database) -> list[Violation]:
     found = []
     with database.begin() as connection:
         for rule, query in RULES:
-            examples = list(connection.execute(text(query)).scalars())
+            examples = list(connection.execute(text(_ATTACHED + query)).scalars())
             if examples:
                 found.append(Violation(rule, len(examples), examples[0]))
     return found

@@ -8,7 +8,7 @@ from sqlalchemy import Float, cast, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from db.migrate import PARTITION_PREFIX
-from db.models import Round, Run, RunProblem, Stage
+from db.models import Archive, Round, Run, RunProblem, Stage
 from db.records import RoundRow, RunRow
 from db.vocabulary import StageStatus
 
@@ -126,13 +126,18 @@ def insert_round(
     row = connection.execute(
         select(*_ROUND).where(Round.run_id == run_id, Round.number == number)
     ).one()
-    partition = f"{PARTITION_PREFIX}{int(row.id)}"
-    connection.execute(
-        text(
-            f"CREATE TABLE IF NOT EXISTS {partition} "
-            f"PARTITION OF nodes FOR VALUES IN ({int(row.id)})"
+    # The nodes of a round that was archived are in a file, and no partition must hide that.
+    archived = connection.execute(
+        select(Archive.round_id).where(Archive.round_id == row.id)
+    ).scalar_one_or_none()
+    if archived is None:
+        partition = f"{PARTITION_PREFIX}{int(row.id)}"
+        connection.execute(
+            text(
+                f"CREATE TABLE IF NOT EXISTS {partition} "
+                f"PARTITION OF nodes FOR VALUES IN ({int(row.id)})"
+            )
         )
-    )
     return RoundRow(*row)
 
 

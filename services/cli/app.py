@@ -17,12 +17,14 @@ from db.errors import QueryRejected
 from db.queries import integrity, problems, runs, statistics, trees, views
 from db.session import Database
 from services import reporting
+from services.archives import lifecycle
 from services.cli.asking import asking_app
 from services.cli.datasets import datasets_app
 from services.cli.opening import open_database
 from services.cli.pair_view import render as render_pair
 from services.cli.progress import TerminalReporter
 from services.cli.reference import page
+from services.cli.rounds import rounds_app
 from services.cli.tree_view import render as render_tree
 from services.cli.tree_view import visible
 from services.config import Settings
@@ -46,6 +48,7 @@ trees_app = typer.Typer(help="Search trees: list and show them.", no_args_is_hel
 pairs_app = typer.Typer(help="Preference pairs: list and show them.", no_args_is_help=True)
 db_app = typer.Typer(help="The database: upgrade its schema, check its data.", no_args_is_help=True)
 app.add_typer(asking_app)
+app.add_typer(rounds_app, name="rounds")
 app.add_typer(problems_app, name="problems")
 app.add_typer(trees_app, name="trees")
 app.add_typer(pairs_app, name="pairs")
@@ -261,11 +264,17 @@ def check_database() -> None:
     """Check every rule of the data; exit 1 where one is broken."""
     with open_database() as database:
         broken = integrity.violations(database)
+        damaged = lifecycle.damaged(database)
     for violation in broken:
         console.print(
             f"BROKEN: {violation.rule}: {violation.count} times, such as {violation.example}",
             markup=False,
         )
-    if broken:
-        raise QueryRejected(f"{len(broken)} rules of the data are broken; see above.")
+    for sentence in damaged:
+        console.print(f"BROKEN: {sentence}", markup=False, soft_wrap=True)
+    if broken or damaged:
+        raise QueryRejected(
+            f"{len(broken)} rules of the data are broken and {len(damaged)} archives are damaged; "
+            "see above."
+        )
     console.print(f"All {len(integrity.RULES)} rules hold.")

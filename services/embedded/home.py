@@ -44,6 +44,10 @@ class Home:
         return self.path / "checkpoints"
 
     @property
+    def archives(self) -> Path:
+        return self.path / "archives"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 

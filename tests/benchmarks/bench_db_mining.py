@@ -1,8 +1,8 @@
 """Figure 2: trajectory selection and pair mining over rounds of growing size.
 
-Each round is mined three times, its trajectories and pairs taken away in between; medians. On the
-smallest one rStar-Math's released way (`tests.benchmarks.released_walk`) mines the same trees from
-JSON, on every core.
+Each round is mined three times, its trajectories and pairs taken away in between; medians. On one
+round rStar-Math's released way (`tests.benchmarks.released_walk`) mines the same trees from JSON,
+on every core.
 """
 
 from __future__ import annotations
