@@ -91,15 +91,16 @@ def of_round(connection: Connection, round_id: int) -> RoundNodes:
     return _rounds(connection, round_id)[0]
 
 
-def unfinished(connection: Connection, round_id: int) -> int:
+def unfinished(database: Database, round_id: int) -> int:
     """How many searches of a round are still to be done."""
-    count: int = connection.execute(
-        text(
-            "SELECT count(*) FROM searches "
-            "WHERE round_id = :round_id AND status IN ('open', 'leased')"
-        ),
-        {"round_id": round_id},
-    ).scalar_one()
+    with database.begin() as connection:
+        count: int = connection.execute(
+            text(
+                "SELECT count(*) FROM searches "
+                "WHERE round_id = :round_id AND status IN ('open', 'leased')"
+            ),
+            {"round_id": round_id},
+        ).scalar_one()
     return count
 
 

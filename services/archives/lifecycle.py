@@ -17,8 +17,6 @@ from services.archives import files
 from services.errors import ArchiveDamaged, ConfigurationError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from db.records import RoundNodes
     from db.session import Database
 
@@ -46,7 +44,8 @@ def detach(database: Database, this: RoundNodes) -> None:
     """
     with partitions.alone(database, this.round_id) as connection:
         if partitions.of_round(connection, this.round_id).state is NodesState.ATTACHED:
-            _detach(connection, this)
+            _insist_on_finished(database, this)
+            partitions.detach(connection, this.round_id)
 
 
 def archive(database: Database, this: RoundNodes, folder: Path) -> ArchiveRow:
@@ -64,7 +63,8 @@ def archive(database: Database, this: RoundNodes, folder: Path) -> ArchiveRow:
         if state is NodesState.ARCHIVED:
             raise ConfigurationError(f"Round {this.number} of {this.run} is archived already.")
         if state is NodesState.ATTACHED:
-            _detach(connection, this)
+            _insist_on_finished(database, this)
+            partitions.detach(connection, this.round_id)
         with database.begin() as reading:
             count = files.write(path, partitions.read(reading, this.round_id, batch=files.BATCH))
         if count != sum(len(rows) for rows in files.read(path)):
@@ -126,11 +126,10 @@ def damaged(database: Database) -> list[str]:
     return found
 
 
-def _detach(connection: Connection, this: RoundNodes) -> None:
-    left = partitions.unfinished(connection, this.round_id)
+def _insist_on_finished(database: Database, this: RoundNodes) -> None:
+    left = partitions.unfinished(database, this.round_id)
     if left:
         raise ConfigurationError(
             f"Round {this.number} of {this.run} still has {left} searches to do. Let the run end "
             "(`stepforge evolve`) before its nodes are moved."
         )
-    partitions.detach(connection, this.round_id)
