@@ -9,24 +9,24 @@ import pytest
 from sqlalchemy import text
 
 from db.errors import LeaseLost
-from db.queries import consistency, integrity
+from db.queries import consistency, integrity, problems, runs, searches
 from db.records import CheckRecord, RoundRow
 from db.session import Database
-from db.vocabulary import Verdict
+from db.vocabulary import Split, Verdict
 from services.config import Pool, SearchProfile, SftProfile
 from services.consistency.judge import Judge
 from services.consistency.stage import judge_stage
 from services.consistency.worker import ConsistencyWorker
 from services.curation.choosing import choose
 from services.curation.spec import sft_spec
-from services.errors import EngineUnavailable
+from services.errors import EngineUnavailable, PolicyUnavailable
 from services.grading.fake import ExactGrader
 from services.inference.scripted import ScriptedPolicy
 from services.inference.scripted_arithmetic import ASSISTANT, find_sum, write_step
 from services.rollouts.engine import Equipment, RolloutEngine
 from services.sandbox.fake import FakeSandbox
 from services.steps import END_OF_CODE, END_OF_STEP, boxed, root_prompt
-from tests.factories import planned_round
+from tests.factories import planned_round, stored_round
 
 PROFILE = SearchProfile(rollouts=6, candidates=3, max_depth=6, trees_in_flight=4)
 PROBLEMS = 12
@@ -114,6 +114,46 @@ def test_a_search_without_a_truth_is_done_sound_and_labels_nothing(database: Dat
         "FROM searches",
     ) == [(PROBLEMS, 0)]
     assert rows(database, "SELECT count(*) FROM nodes WHERE leads_to_correct") == [(0,)]
+
+
+def test_a_search_without_a_truth_that_is_cut_ends_in_the_undisturbed_tree(
+    database: Database,
+) -> None:
+    class BreaksOften(ScriptedPolicy):
+        async def propose(self, *args: object, **options: object) -> object:
+            if self.calls % 9 == 8:
+                self.calls += 1
+                raise PolicyUnavailable("The model server is gone.")
+            return await super().propose(*args, **options)
+
+    async def search(this_round: RoundRow, policy: ScriptedPolicy) -> None:
+        profile = PROFILE.model_copy(update={"checkpoint_rollouts": 1})
+        async with FakeSandbox() as sandbox:
+            equipment = Equipment(policy, None, sandbox, ExactGrader())
+            await RolloutEngine(database, equipment, profile, owner="me").run(this_round.id)
+
+    undisturbed = planned_round(database, count=4, answered=False)
+    asyncio.run(search(undisturbed, ScriptedPolicy(write_step)))
+    run = runs.by_name(database, "run")
+    assert run is not None
+    cut = stored_round(database, run, number=2)
+    training = [p.id for p in problems.of_run(database, run.id, Split.TRAIN)]
+    searches.plan(database, cut.id, training, seed=0)
+    while searches.progress(database, cut.id).done < len(training):
+        searches.reopen_failed(database, cut.id)
+        asyncio.run(search(cut, BreaksOften(write_step)))
+    ((failures,),) = rows(database, "SELECT sum(failures) FROM searches")
+    assert int(str(failures)) > 0
+    trees = [
+        rows(
+            database,
+            "SELECT s.problem_id, n.node_no, n.parent_no, n.text, n.visit_count, n.value_sum,"
+            " n.reward, n.verdict FROM nodes AS n JOIN searches AS s ON s.id = n.search_id "
+            f"WHERE n.round_id = {round_id} ORDER BY 1, 2",
+        )
+        for round_id in (undisturbed.id, cut.id)
+    ]
+    assert trees[0] == trees[1]
 
 
 def test_every_answer_is_judged_once_and_the_agreeing_ones_are_kept(database: Database) -> None:
