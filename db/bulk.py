@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from db.migrate import PARTITION_PREFIX
 from db.records import NodeRecord
 from db.session import raw
 from db.vocabulary import Outcome, StepKind, TerminalReason, Verdict
@@ -78,9 +79,11 @@ def copy_trees(
     The round's partition must exist. Returns how many nodes were written.
     """
     written = 0
+    # Straight into the partition: finding it again for each row is a twelfth of the server's work.
+    partition = f"{PARTITION_PREFIX}{int(round_id)}"
     with (
         raw(connection).cursor() as cursor,
-        cursor.copy(f"COPY nodes ({_NAMES}) FROM STDIN (FORMAT BINARY)") as copy,
+        cursor.copy(f"COPY {partition} ({_NAMES}) FROM STDIN (FORMAT BINARY)".encode()) as copy,
     ):
         copy.set_types([kind for _, kind in NODE_COLUMNS])
         write_row = copy.write_row

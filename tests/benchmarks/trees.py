@@ -97,9 +97,9 @@ def fill(database: Database, *, nodes: int, rounds: int = 1, name: str = "bench"
     have priors.
     """
     a_round = nodes // rounds
-    samples = [
-        sample(min(SAMPLE, a_round), seed=k, augmented=k > 0 or rounds == 1) for k in range(rounds)
-    ]
+    # A whole number of copies makes up the round.
+    of_sample = a_round // max(round(a_round / SAMPLE), 1)
+    samples = [sample(of_sample, seed=k, augmented=k > 0 or rounds == 1) for k in range(rounds)]
     trees = max(samples, key=len)
     run_id, problem_ids = stored_run(database, trees, name)
     made = []
