@@ -46,6 +46,7 @@ class RoundPlan:
     seconds_spent: Callable[[], float]
     """Wall time of the search stage until now, for a budget of hours."""
     _seen: SearchProgress | None = None
+    _begun: bool = False
 
     def extend(self, now: SearchProgress) -> int:
         """Plan what may be planned, `now` being the newest counts. Returns how many were added.
@@ -59,7 +60,9 @@ class RoundPlan:
         return self._everything() if budget is None else self._within(budget, now)
 
     def _everything(self) -> int:
-        added = self._plan(self.problem_ids, 0)
+        # The first tier is hundreds of thousands of rows in a large round: once is enough.
+        added = 0 if self._begun else self._plan(self.problem_ids, 0)
+        self._begun = True
         for tier in range(1, len(self.profile.tiers)):
             unsolved = planning.unsolved_after(self.database, self.round_id, tier=tier - 1)
             added += self._plan(unsolved, tier) if unsolved else 0

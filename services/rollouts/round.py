@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from db.queries import checkpoints, problems, runs
+from db.queries import checkpoints, labellings, problems, runs
 from db.vocabulary import CheckpointKind, Split
 from services import reporting
 from services.config import Annotation
@@ -65,7 +65,10 @@ def searched_problems(context: RunContext) -> list[ProblemRow]:
 
 
 def search_round_stage(context: RunContext, this_round: RoundRow) -> None:
-    """Search the round's problems through the workers."""
+    """Search the round's problems through the workers; a labelling has its trees already."""
+    if labellings.is_labelling(context.database, this_round.id):
+        reporting.current().say("this round is a labelling: its trees are not searched")
+        return
     from services.rollouts.tasks import ring
 
     engines = context.engines

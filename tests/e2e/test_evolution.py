@@ -35,6 +35,15 @@ def test_two_rounds_run_and_can_be_looked_at(home: CommandHome, sums: Path) -> N
     assert "Going on with run sums" in again
     assert home.query("SELECT count(*) AS n FROM nodes") == [{"n": made["nodes"]}]
 
+    relabelled = home.run("relabel", "sums", "--round", "1", "--name", "plain", "--grader", "plain")
+    assert "trees labelled" in relabelled
+    copied = home.query("SELECT count(*) AS n FROM searches WHERE run = 'sums.plain'")
+    assert copied == [{"n": 12}]
+    assert "rules hold" in home.run("db", "check")
+    assert "No unsolved problem" in home.run("problems", "review", "sums", "--min-agreeing", "99")
+    marked = home.run("problems", "review", "--mark", "1", "ambiguous", "--note", "why not")
+    assert "marked ambiguous" in marked
+
 
 def test_a_query_cannot_write(home: CommandHome) -> None:
     output = home.run("query", "DROP TABLE nodes", expect=1)

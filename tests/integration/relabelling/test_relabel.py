@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
 from sqlalchemy import text
@@ -13,14 +14,17 @@ from db.queries import integrity, mining, problems, runs, searches
 from db.records import LabellingChange, RunProblemRecord, RunRow, SearchResult
 from db.session import Database
 from db.vocabulary import Split, Verdict
-from services.config import SearchProfile
+from services.config import Profile, SearchProfile
+from services.embedded.engines import Engines
 from services.errors import ConfigurationError, GraderUnavailable
 from services.relabelling.relabel import Labeller, open_labelling, relabel
 from services.relabelling.spec import GraderChoice, Relabelling, Rewards
 from services.rollouts.results import record_of
+from services.rollouts.round import search_round_stage
 from services.search.grow import grow
 from services.search.protocols import Assignment
 from services.search.tree import Tree
+from services.stages import RunContext
 from tests.factories import claimed, stored_problems, stored_round
 from tests.unit.search.factories import ExactGrader, world
 from tests.unit.search.test_golden_trees import TWO_WAYS
@@ -188,3 +192,16 @@ def test_another_c_is_followed_and_says_how_far(database: Database) -> None:
     assert (change.rollouts, change.rollouts_before, change.left_out) == (12, 12, 0)
     assert change.labels_changed > 0
     assert integrity.violations(database) == []
+
+
+def test_a_labelling_is_never_searched(database: Database) -> None:
+    run = searched_run(database)
+    label(database, run, "kept", Relabelling())
+    made = runs.by_name(database, "sums.kept")
+    assert made is not None
+    (its_round,) = runs.rounds_of(database, made.id)
+    # No engine is there to search with: the stage must not ask for one.
+    context = RunContext(cast(Engines, None), database, made, Profile.model_validate(made.profile))
+    before = searches.progress(database, its_round.id)
+    search_round_stage(context, its_round)
+    assert searches.progress(database, its_round.id) == before

@@ -137,6 +137,6 @@ def test_the_loss_compares_bounded_scores_or_the_released_codes_raw_ones() -> No
 
 
 def test_a_ppm_can_be_trained_on_raw_scores(policy: Path, tmp_path: Path) -> None:
-    bounded = train(policy, tmp_path / "tanh", epochs=2)
-    raw = train(policy, tmp_path / "raw", epochs=2, head="raw")
+    bounded = train(policy, tmp_path / "tanh", epochs=1)
+    raw = train(policy, tmp_path / "raw", epochs=1, head="raw")
     assert raw.content_hash != bounded.content_hash
