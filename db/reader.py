@@ -33,6 +33,11 @@ SETTINGS = {
     "work_mem": "64MB",
     # Compiling a query costs more than the queries of the cookbook take.
     "jit": "off",
+    # A view is four joins. Past the limit Postgres joins in the order written: two views of steps
+    # would be a scan of every node rather than two look-ups.
+    "join_collapse_limit": "12",
+    "from_collapse_limit": "12",
+    "geqo_threshold": "10",
     "search_path": f"{SCHEMA}, public",
 }
 """What every session of the role starts with, psql's included."""

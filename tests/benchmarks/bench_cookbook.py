@@ -25,7 +25,7 @@ from rich.table import Table
 from sqlalchemy import text
 
 from db import cookbook, migrate
-from db.queries import curation, datasets, readonly, runs
+from db.queries import datasets, mining, readonly, runs
 from db.queries import statistics as statistic_queries
 from db.records import DatasetItemRecord, RoundRow
 from db.session import Database
@@ -39,6 +39,8 @@ RESULT = REPOSITORY / "build" / "bench" / "cookbook.json"
 ROUNDS = 3
 WARM = 15
 COLD = 3
+ITEMS = 20_000
+"""Of the dataset version in which a row is traced."""
 GOAL_MS = 100.0
 _DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 
@@ -147,17 +149,26 @@ def _rest_of_a_run(database: Database, rounds: list[RoundRow]) -> None:
         runs.begin_stage(
             database, run_id=run_id, round_number=this_round.number, name="search", gpus=8
         )
-    picks = curation.best_trajectories(database, [last.id], a_problem=2)
-    items = [
-        DatasetItemRecord(
-            problem_id=pick.problem_id,
-            group_key=f"trajectory {pick.trajectory_id}",
-            prompt=pick.question,
-            chosen="",
-            trajectory_id=pick.trajectory_id,
+    with database.begin() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT t.id, s.problem_id, p.question FROM trajectories AS t "
+                "JOIN searches AS s ON s.id = t.search_id "
+                "JOIN problems AS p ON p.id = s.problem_id "
+                "WHERE t.round_id = :round_id AND t.correct ORDER BY t.id LIMIT :most"
+            ),
+            {"round_id": last.id, "most": ITEMS},
         )
-        for pick in picks
-    ]
+        items = [
+            DatasetItemRecord(
+                problem_id=problem_id,
+                group_key=f"trajectory {trajectory_id}",
+                prompt=question,
+                chosen="",
+                trajectory_id=trajectory_id,
+            )
+            for trajectory_id, problem_id, question in rows
+        ]
     there = datasets.find(database, run_id=run_id, round_number=last.number, kind=DatasetKind.SFT)
     if there is None:
         datasets.create(
@@ -215,35 +226,37 @@ def _may_drop() -> bool:
     return os.access(_DROP_CACHES, os.W_OK)
 
 
+def measure_filled(home: Home, name: str, nodes: int) -> Figures:
+    """Fill the empty database `name` of this home's server with curated rounds, and ask."""
+    database = _connected(home, name)
+    migrate.ensure(database)
+    run = runs.by_name(database, "bench")
+    if run is None:
+        made = fill(database, nodes=nodes, rounds=ROUNDS)
+        for this_round in made:
+            mining.mine(database, this_round.id)
+    else:
+        made = runs.rounds_of(database, run.id)
+    database.close()
+    return measure(home, name, made)
+
+
 def main() -> None:
-    """Fill a database of its own, or take the one that an earlier call left in --home."""
+    """Fill a database of its own, or ask the one that an earlier call left in --home."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, default=10_000_000)
-    parser.add_argument("--home", type=Path, help="Keep the database here")
+    parser.add_argument("--home", type=Path, help="keep the server and its database here")
+    parser.add_argument("--database", default="postgres")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = open_home(options.home or Path(folder))
         try:
-            figures = measure(home, "postgres", _filled(home, options.nodes))
+            figures = measure_filled(home, options.database, options.nodes)
         finally:
             postgres.stop(home)
     Console().print(report(figures))
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(json.dumps(figures.as_json(), indent=1))
-
-
-def _filled(home: Home, nodes: int) -> list[RoundRow]:
-    database = Database(postgres.start(home))
-    migrate.ensure(database)
-    run = runs.by_name(database, "bench")
-    made = runs.rounds_of(database, run.id) if run else None
-    if made is None:
-        made = fill(database, nodes=nodes, rounds=ROUNDS)
-        for this_round in made:
-            curation.select_trajectories(database, this_round.id)
-            curation.mine_pairs(database, this_round.id)
-    database.close()
-    return made
 
 
 if __name__ == "__main__":
