@@ -1,4 +1,4 @@
-"""The trajectory database: ingest, mining, size; each ratio is measured side by side in this run.
+"""The trajectory database: ingest, mining, size, questions; ratios are measured side by side.
 
     python -m tests.benchmarks.bench_db [--nodes 10000000]
 
@@ -25,7 +25,7 @@ from db.session import Database
 from services.config import REPOSITORY
 from services.embedded import postgres
 from services.embedded.home import Home, open_home
-from tests.benchmarks import bench_db_ingest, bench_db_mining, bench_db_size, trees
+from tests.benchmarks import bench_cookbook, bench_db_ingest, bench_db_mining, bench_db_size, trees
 
 RESULT = REPOSITORY / "build" / "bench" / "db.json"
 HOME = REPOSITORY / "build" / "bench" / "db-home"
@@ -145,6 +145,20 @@ def _mining_table(mined: list[bench_db_mining.Round], walked: bench_db_mining.Wa
     return table
 
 
+def measure_cookbook(home: Home, nodes: int) -> dict[str, object]:
+    """Figure 3, with its table."""
+    with new_database(home, "cookbook"), console.status("The cookbook"):
+        figures = bench_cookbook.measure_filled(home, "cookbook", nodes)
+    console.print(bench_cookbook.report(figures))
+    return figures.as_json()
+
+
+def write(figures: dict[str, object]) -> None:
+    """Keep what is measured so far."""
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(json.dumps(figures, indent=1))
+
+
 def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -153,8 +167,8 @@ def main() -> None:
     with server() as home:
         ingest = measure_ingest(home)
         figures = {**ingest.as_json(), **measure_rounds(home, options.nodes, ingest)}
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps(figures, indent=1))
+        write(figures)
+        write({**figures, **measure_cookbook(home, options.nodes)})
 
 
 if __name__ == "__main__":
