@@ -1,6 +1,6 @@
 """The trajectory database: ingest, mining, size, questions; ratios are measured side by side.
 
-    python -m tests.benchmarks.bench_db [--nodes 10000000]
+    python -m tests.benchmarks.bench_db [--nodes 10000000] [--ingest-only]
 
 On an embedded Postgres of its own with fsync on, in build/bench/db-home, which is removed at the
 end. `--nodes` is the size of the largest round; with less than 10 million the figures that need
@@ -77,7 +77,8 @@ def measure_ingest(home: Home) -> bench_db_ingest.Ingest:
     table = Table("ingest, committed", "nodes/s", "bulk path against it", title_justify="left")
     for name, rate in (
         ("SQLAlchemy ORM", ingest.orm),
-        ("SQLAlchemy Core insertmanyvalues", ingest.core),
+        ("SQLAlchemy Core insertmanyvalues", ingest.core_many_values),
+        ("SQLAlchemy Core executemany", ingest.core_executemany),
         ("binary COPY, a commit a tree", ingest.tree_a_commit),
         (f"bulk path, {bench_db_ingest.BATCH} trees a commit", ingest.bulk),
         ("raw binary COPY, no index, no constraint", ingest.raw_copy),
@@ -163,9 +164,13 @@ def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, default=SIZES[-1], help="of the largest round")
+    parser.add_argument("--ingest-only", action="store_true", help="end after figure 1")
     options = parser.parse_args()
     with server() as home:
         ingest = measure_ingest(home)
+        write(ingest.as_json())
+        if options.ingest_only:
+            return
         figures = {**ingest.as_json(), **measure_rounds(home, options.nodes, ingest)}
         write(figures)
         write({**figures, **measure_cookbook(home, options.nodes)})
