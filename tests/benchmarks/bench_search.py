@@ -8,8 +8,8 @@ model server is a process with a stated latency model (`tests.benchmarks.simulat
 with slow ticks, where the server is the limit, and once with fast ones, where the processor is. For
 each number of trees the engine searches for `--seconds` (longer for very many trees), then lockstep
 schedules of the same work (`tests.benchmarks.lockstep`) do. Prints tables and writes
-build/bench/search.json. Trees that are not finished when the time is up count with the nodes that
-they have.
+build/bench/search.json. Trees that are not finished when the time is up count with the steps
+that have run.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import text
 
-from db.queries import searches
 from db.session import Database
 from services.config import REPOSITORY, Sampling, SandboxChoice, SearchProfile
 from services.grading.process import ProcessGrader
 from services.inference.client import HttpPolicy
 from services.rollouts.engine import Equipment, RolloutEngine
-from services.sandbox.base import Limits, SandboxProvider
+from services.sandbox.base import Execution, Isolation, Limits, SandboxProvider, SandboxSession
 from services.sandbox.factory import open_provider
 from services.steps import Candidate
 from tests.benchmarks.lockstep import Grown, grow_in_lockstep
@@ -82,12 +82,45 @@ class Watched:
                 self.seconds += time.monotonic() - self.since
 
 
+@dataclass(slots=True)
+class CountedSandbox:
+    """A sandbox that counts the steps that have run, also those of unfinished expansions."""
+
+    sandbox: SandboxProvider
+    executed: int = 0
+
+    @property
+    def isolation(self) -> Isolation:
+        return self.sandbox.isolation
+
+    async def open_session(self) -> CountedSession:
+        return CountedSession(self, await self.sandbox.open_session())
+
+
+@dataclass(slots=True)
+class CountedSession:
+    counter: CountedSandbox
+    session: SandboxSession
+
+    async def execute(self, code: str, *, parent: int) -> tuple[int, Execution]:
+        done = await self.session.execute(code, parent=parent)
+        self.counter.executed += 1
+        return done
+
+    def recall(self, code: str, *, parent: int) -> int:
+        return self.session.recall(code, parent=parent)
+
+    async def close(self) -> None:
+        await self.session.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """What the engine did with so many trees."""
 
     trees: int
     nodes: int
+    """Steps that were evaluated, those of expansions that were cut at the end included."""
     seconds: float
     cpu_ms_per_node: float
     """Processor time of this process: engine, clients of every other process, storage."""
@@ -132,7 +165,8 @@ class Bench:
         )
         async with policy_of(server) as policy, ProcessGrader() as grader:
             watched = Watched(policy)
-            equipment = Equipment(watched, None, self.sandbox, grader)
+            sandbox = CountedSandbox(self.sandbox)
+            equipment = Equipment(watched, None, sandbox, grader)
             run = asyncio.create_task(
                 RolloutEngine(self.database, equipment, profile, owner="bench").run(round_id)
             )
@@ -141,6 +175,7 @@ class Bench:
             await asyncio.wait([run], timeout=self.time_for(trees))
             # Giving the searches back, after the time is up, is not counted.
             wall, cpu = time.monotonic() - started, time.process_time() - cpu
+            executed = sandbox.executed
             asked = watched.seconds - asked
             if watched.in_flight:
                 asked += time.monotonic() - max(watched.since, started)
@@ -148,8 +183,19 @@ class Bench:
             run.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await run
-        nodes = searches.progress(self.database, round_id).nodes
+        nodes = executed + self._not_executed(round_id)
         return Measurement(trees, nodes, wall, 1000 * cpu / nodes, min(1, asked / wall), stats)
+
+    def _not_executed(self, round_id: int) -> int:
+        """Nodes that nothing was run for: roots, answers, and what is no step."""
+        with self.database.begin() as connection:
+            return connection.execute(
+                text(
+                    "SELECT count(*) FROM nodes WHERE round_id = :round_id "
+                    "AND kind NOT IN ('code', 'final_code')"
+                ),
+                {"round_id": round_id},
+            ).scalar_one()
 
     async def lockstep(self, server: Server, trees: int, *, in_sandbox: bool) -> Grown:
         """A lockstep schedule of the same work."""
