@@ -47,8 +47,8 @@ def version_table(versions: Sequence[DatasetDescription]) -> Table:
             Text(version.run_name),
             version.kind.value,
             f"{version.item_count:,}",
-            version.content_hash.hex()[:16],
-            f"{version.created_at:%Y-%m-%d %H:%M}",
+            version.content_hash.hex()[:12],
+            f"{version.created_at:%Y-%m-%d}",
         )
     return table
 
@@ -120,7 +120,8 @@ def _spec_table(spec: Mapping[str, object]) -> Table:
     table = Table("field", "value", title="Spec", title_justify="left")
     kind = spec.get("kind")
     unused = {"sft": "pairs.", "stepwise": "pairs.", "preference": "trajectories."}.get(str(kind))
-    for key, value in flattened(spec):
+    fields = sorted(flattened(spec), key=lambda field: ("." in field[0], field[0]))
+    for key, value in fields:
         if value not in ("None", "") and not (unused and key.startswith(unused)):
             table.add_row(key, Text(visible(value)))
     return table
