@@ -45,7 +45,7 @@ class ConsistencyCandidate(Base):
     )
     round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
     confidence: Mapped[float] = mapped_column(
-        comment="Share of the search's trajectories with an equal answer, of those with an answer"
+        comment="Share of the search's answers equal to its own, weighed by proposals"
     )
     mean_q: Mapped[float] = mapped_column(comment="Mean Q of its steps, the root left out")
     steps: Mapped[int] = mapped_column(comment="Nodes of its path, the root left out")

@@ -34,7 +34,7 @@ COMMENT ON COLUMN v1.mutual_trajectories.problem_id IS 'Problem (problems)';
 COMMENT ON COLUMN v1.mutual_trajectories.leaf_no IS 'Its answer (steps.node_no)';
 COMMENT ON COLUMN v1.mutual_trajectories.steps IS 'Steps, the answer included';
 COMMENT ON COLUMN v1.mutual_trajectories.mean_q IS 'Mean Q of its steps, the root left out';
-COMMENT ON COLUMN v1.mutual_trajectories.confidence IS 'Share of the search''s answers that are equal to its own';
+COMMENT ON COLUMN v1.mutual_trajectories.confidence IS 'Share of the search''s answers that are equal to its own, each weighed by how often its steps were proposed';
 COMMENT ON COLUMN v1.mutual_trajectories.checks IS 'Completions of its prefixes by the discriminator';
 COMMENT ON COLUMN v1.mutual_trajectories.agreeing IS 'Completions of them that came to its answer';
 COMMENT ON COLUMN v1.mutual_trajectories.agreement IS 'Share of the completions that came to its answer';

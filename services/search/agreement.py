@@ -2,8 +2,9 @@
 
 The confidence of an answer is the share of the tree's trajectories, of those that gave an answer,
 whose answer is equal to it (self-consistency; rStar, arXiv 2408.06195, section 3.2, takes it as the
-terminal's reward). A trajectory counts once however often rollouts end in it, so that an answer
-does not gain by being visited.
+terminal's reward). A trajectory weighs as much as the policy proposed it, the product of the shares
+that its steps have of the candidates: equal candidates are one node here, in rStar they are many.
+It weighs the same however often rollouts end in it, so that no answer gains by being visited.
 
 rStar's reward is the confidence itself, in [0, 1]. Here it is 2 x confidence - 1: the exploration
 constant of this search and its end without an answer (-1, no support at all) are made for rewards
@@ -15,7 +16,8 @@ node is its prior and the sum over its ends of visits x reward, with the rewards
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from db.vocabulary import TerminalReason, Verdict
@@ -41,9 +43,12 @@ async def weigh_answers(tree: Tree, terminal: Node, grader: Grader) -> None:
         return
     voters = [node for node in tree.nodes if _has_voted(node) or node is terminal]
     await _classify(voters, grader)
-    votes = Counter(voter.agrees_with for voter in voters)
+    votes: defaultdict[int | None, float] = defaultdict(float)
     for voter in voters:
-        voter.reward = as_stored(reward_of(votes[voter.agrees_with] / len(voters)))
+        votes[voter.agrees_with] += _weight(tree, voter)
+    total = sum(votes.values())
+    for voter in voters:
+        voter.reward = as_stored(reward_of(votes[voter.agrees_with] / total))
     _restate_values(tree)
 
 
@@ -55,6 +60,15 @@ def reward_of(confidence: float) -> float:
 def confidence_of(reward: float) -> float:
     """The confidence in [0, 1] that a reward stands for."""
     return (reward + 1) / 2
+
+
+def _weight(tree: Tree, terminal: Node) -> float:
+    """How probable the policy's candidates make this trajectory, above 0 to 1."""
+    weight = 1.0
+    for parent, child in pairwise(tree.path(terminal)):
+        siblings = sum(tree.nodes[number].proposals for number in parent.children)
+        weight *= child.proposals / siblings
+    return weight
 
 
 def _has_voted(node: Node) -> bool:

@@ -66,6 +66,15 @@ async def test_a_third_answer_moves_the_rewards_of_the_first_two() -> None:
     assert tree.root.visit_count == 3
 
 
+async def test_a_step_that_was_proposed_more_often_weighs_more() -> None:
+    table = {**FOUR_WAYS, "<code>": [code("a = 4"), code("b = 5"), code("a = 4"), code("a = 4")]}
+    tree = Tree("What is 2 + 2?")
+    await grow(tree, open_assignment(rollouts=2), world(table))
+    # 4 has three of the four candidates: 2 x 3/4 - 1 = 1/2 and 2 x 1/4 - 1 = -1/2.
+    assert [(n.answer, n.reward) for n in ends(tree)] == [("4", 0.5), ("5", -0.5)]
+    assert tree.root.value_sum == 0.0
+
+
 async def test_an_answer_gains_no_vote_by_being_reached_again() -> None:
     tree = await grown(12)
     assert {round(n.reward or 0, 6) for n in ends(tree)} == {0.333333, -0.333333}
