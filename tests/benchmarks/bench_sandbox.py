@@ -33,23 +33,23 @@ console = Console(width=100)
 
 
 def show_speed(found: speed.Speed) -> None:
-    table = Table("way to run a step", "steps/s", "times ours", title="Trees, depth 6, 8 siblings")
-    table.add_row("Docker provider, half of the steps sympy", f"{found.docker.rate:.0f}", "1")
+    table = Table("way to run a step", "steps/s", "ours is", title="Trees, depth 6, 8 siblings")
+    table.add_row("Docker provider, half of the steps sympy", f"{found.docker.rate:.0f}", "")
     for name, sample in (
         ("local provider", found.local),
         ("docker exec of a fresh interpreter, prefix repeated", found.docker_exec),
         ("python subprocess, prefix repeated", found.subprocess),
     ):
         ratio = found.docker.rate / sample.rate
-        table.add_row(name, f"{sample.rate:.1f}", f"{ratio:.1f}")
+        table.add_row(name, f"{sample.rate:.1f}", f"{ratio:.1f} times")
     table.add_section()
-    table.add_row("Docker provider, sympy steps only", f"{found.docker_sympy.rate:.0f}", "1")
+    table.add_row("Docker provider, sympy steps only", f"{found.docker_sympy.rate:.0f}", "")
     ratio = found.docker_sympy.rate / found.inprocess_sympy.rate
     table.add_row(
         "exec in a process, prefix repeated", f"{found.inprocess_sympy.rate:.0f}", f"{ratio:.2f}"
     )
     table.add_section()
-    table.add_row("Docker provider, light steps only", f"{found.docker_light.rate:.0f}", "1")
+    table.add_row("Docker provider, light steps only", f"{found.docker_light.rate:.0f}", "")
     console.print(table)
     console.print(
         f"One step at a time in Docker: p50 {found.alone.milliseconds(50):.1f} ms, p95 "
