@@ -10,10 +10,10 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from datasketch import MinHash, MinHashLSH
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from datasketch import MinHash
 
 Shingles = frozenset[str]
 
@@ -55,6 +55,9 @@ class SimilarTexts:
     def __init__(self, threshold: float) -> None:
         """`threshold` is a Jaccard similarity above 0, at most 1."""
         self._threshold = threshold
+        # Only here, so that commands without likeness do not wait for scipy, which comes with it.
+        from datasketch import MinHashLSH
+
         self._index = MinHashLSH(
             threshold=max(threshold - _SLACK, 0.05),
             num_perm=_PERMUTATIONS,
@@ -76,6 +79,8 @@ class SimilarTexts:
 
 
 def _sketch(text_shingles: Shingles) -> MinHash:
+    from datasketch import MinHash
+
     sketch = MinHash(num_perm=_PERMUTATIONS, seed=_SEED)
     sketch.update_batch([shingle.encode() for shingle in sorted(text_shingles)])
     return sketch
