@@ -21,6 +21,8 @@ def packing_works(dtype: torch.dtype, device: torch.device) -> bool:
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        # A processor without AVX-512 computes in bfloat16, but not in this layout.
+        and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     )
 
 
