@@ -2,7 +2,8 @@
 
     python -m tests.chaos.committing URL ROUND_ID OWNER
 
-Prints the ids of the searches of each batch on a line of their own once the batch is committed.
+Prints a line that says `claimed` when it has trees in hand, and the ids of the searches of a batch
+on a line of their own once the batch is committed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tests.factories import ROOT, answer_node, node, result
 
 WAYS = 200
 BATCH = 8
+CLAIMED = "claimed\n"
 
 
 @cache
@@ -42,9 +44,14 @@ def wide_result() -> SearchResult:
 def main(url: str, round_id: int, owner: str) -> None:
     database = Database(url)
     while held := searches.claim(database, round_id, owner=owner, limit=BATCH, lease_seconds=600):
+        _say(CLAIMED)
         became = bulk.commit_trees(database, [(search, wide_result()) for search in held])
-        sys.stdout.write(" ".join(map(str, sorted(became.written))) + "\n")
-        sys.stdout.flush()
+        _say(" ".join(map(str, sorted(became.written))) + "\n")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line)
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -17,9 +17,8 @@ from tests.e2e.conftest import PROFILE, CommandHome, home, scripted_url, sums
 __all__ = ["home", "scripted_url", "sums"]  # the fixtures of the end-to-end tests
 
 TREES = (
-    "SELECT p.question, r.number, n.node_no, n.parent_no, n.visit_count, n.value_sum, n.text"
-    " FROM nodes n JOIN searches s ON s.id = n.search_id JOIN problems p ON p.id = s.problem_id"
-    " JOIN rounds r ON r.id = s.round_id WHERE r.number = 1 ORDER BY 1, 2, 3"
+    "SELECT p.question, s.node_no, s.parent_no, s.visit_count, s.value_sum, s.text"
+    " FROM steps AS s JOIN problems AS p USING (problem_id) WHERE s.round = 1 ORDER BY 1, 2"
 )
 DONE = "SELECT count(*) AS n FROM searches WHERE status = 'done'"
 
