@@ -76,11 +76,18 @@ class DisturbedSession:
         return state, execution
 
 
-def processes_of_local_guests() -> list[psutil.Process]:
-    """Every process of this process's local guests: wardens, root states, states and steps."""
+def local_guests(parent: int) -> list[psutil.Process]:
+    """What lives of the guests that a process started: wardens, root states, states and steps."""
     return [
-        process for process in psutil.Process().children(recursive=True) if _runs_the_guest(process)
+        process
+        for process in psutil.Process(parent).children(recursive=True)
+        if _runs_the_guest(process)
     ]
+
+
+def processes_of_local_guests() -> list[psutil.Process]:
+    """The same of this process."""
+    return local_guests(os.getpid())
 
 
 def processes_of_containers() -> list[psutil.Process]:
@@ -99,7 +106,8 @@ def processes_of_containers() -> list[psutil.Process]:
 
 def _runs_the_guest(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
-        return "guest/__main__.py" in " ".join(process.cmdline())
+        alive = process.status() != psutil.STATUS_ZOMBIE
+        return alive and "guest/__main__.py" in " ".join(process.cmdline())
     return False
 
 

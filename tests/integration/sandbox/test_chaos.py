@@ -15,7 +15,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import docker
-import psutil
 import pytest
 from docker.models.containers import Container
 
@@ -24,20 +23,12 @@ from services.errors import SandboxUnavailable
 from services.sandbox.base import ROOT_STATE, Limits, SandboxProvider, SandboxSession
 from services.sandbox.docker import WORKER_LABEL, DockerSandbox, worker_name
 from services.sandbox.local import LocalSandbox
+from tests.integration.sandbox.killing import local_guests
 
 LIMITS = Limits(wall_seconds=2.0, cpu_seconds=2.0)
 REPOSITORY = Path(__file__).resolve().parents[3]
 INTERPRETER = Path(sys.executable).resolve()
 SETTLING_SECONDS = 10.0
-
-
-def local_guests(parent: int) -> list[psutil.Process]:
-    """The processes that a process started, with all that hangs below them."""
-    return [
-        child
-        for child in psutil.Process(parent).children(recursive=True)
-        if child.status() != psutil.STATUS_ZOMBIE and "guest" in " ".join(child.cmdline())
-    ]
 
 
 @contextmanager
