@@ -57,7 +57,10 @@ def worker_name() -> str:
 
 
 class DockerSandbox(GuestPool):
-    """A `SandboxProvider` over containers of one image; one container for each core by default."""
+    """A `SandboxProvider` over containers of one image; one container for each core by default.
+
+    Without `plain_steps` every step runs in a process of its own, also plain arithmetic.
+    """
 
     def __init__(
         self,
@@ -67,10 +70,12 @@ class DockerSandbox(GuestPool):
         limits: Limits | None = None,
         guests: int | None = None,
         allow_unisolated: bool = False,
+        plain_steps: bool = True,
     ) -> None:
         self._reference = image
         self._runtime = runtime
         self._limits = limits or Limits()
+        self._plain_steps = plain_steps
         self._digest = ""
         self._client: DockerClient | None = None
         self._engine = asyncio.Lock()
@@ -109,7 +114,9 @@ class DockerSandbox(GuestPool):
         return f"{self._digest} ({ready.version})"
 
     async def _start_guest(self) -> tuple[Transport, protocol.Settings]:
-        settings = guest_settings(self._limits, confine=False, user_id=0)
+        settings = guest_settings(
+            self._limits, confine=False, user_id=0, plain_steps=self._plain_steps
+        )
         container, stream = await self._call(partial(self._run_container, settings))
         end = partial(self._call, partial(self._remove_container, container))
         guest = DockerGuest(end)

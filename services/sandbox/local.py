@@ -29,7 +29,10 @@ _END_SECONDS = 5.0
 
 
 class LocalSandbox(GuestPool):
-    """A `SandboxProvider` on this host's own interpreter; one guest for each core by default."""
+    """A `SandboxProvider` on this host's own interpreter; one guest for each core by default.
+
+    Without `plain_steps` every step runs in a process of its own, also plain arithmetic.
+    """
 
     def __init__(
         self,
@@ -37,8 +40,10 @@ class LocalSandbox(GuestPool):
         limits: Limits | None = None,
         guests: int | None = None,
         allow_unisolated: bool = False,
+        plain_steps: bool = True,
     ) -> None:
         self._limits = limits or Limits()
+        self._plain_steps = plain_steps
         super().__init__(
             self._start_guest,
             provider="local",
@@ -56,7 +61,9 @@ class LocalSandbox(GuestPool):
 
     async def _start_guest(self) -> tuple[Transport, protocol.Settings]:
         user = fresh_user() if os.geteuid() == 0 else 0
-        settings = guest_settings(self._limits, confine=True, user_id=user)
+        settings = guest_settings(
+            self._limits, confine=True, user_id=user, plain_steps=self._plain_steps
+        )
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, *GUEST_FLAGS, str(_GUEST), protocol.to_json(settings)),
             stdin=asyncio.subprocess.PIPE,

@@ -20,6 +20,8 @@ from services.sandbox.session import GuestSession
 SESSION_STATES = 64
 GUEST_STATES = 256
 STATE_BYTES = 1024 * 1024 * 1024
+PLAIN_STATES = 8192
+"""One of a word problem holds about a kilobyte, and none more than some 40."""
 
 _STARTS = 3
 _PAUSE_SECONDS = 0.2
@@ -28,7 +30,7 @@ Launch = Callable[[], Awaitable[tuple[Transport, Settings]]]
 """Starts a guest's process. Raises SandboxUnavailable, or OSError where it cannot be started."""
 
 
-def guest_settings(limits: Limits, *, confine: bool, user_id: int) -> Settings:
+def guest_settings(limits: Limits, *, confine: bool, user_id: int, plain_steps: bool) -> Settings:
     """What a guest that enforces `limits` is started with."""
     return Settings(
         confine=confine,
@@ -41,6 +43,7 @@ def guest_settings(limits: Limits, *, confine: bool, user_id: int) -> Settings:
         session_states=SESSION_STATES,
         guest_states=GUEST_STATES,
         state_bytes=STATE_BYTES,
+        plain_states=PLAIN_STATES if plain_steps else 0,
     )
 
 

@@ -66,6 +66,8 @@ class Settings:
     """States of all sessions kept alive."""
     state_bytes: int
     """Memory that all states together may hold beyond the warm interpreter's."""
+    plain_states: int
+    """States of plain steps kept, which are no processes; 0 runs every step in a process."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import step
-from .state import FORK, MAX_PACKET_BYTES, TOKEN_BYTES
+from .protocol import Reply, Status
+from .state import FORK, MAX_PACKET_BYTES, TOKEN_BYTES, order
 
 if TYPE_CHECKING:
     from .protocol import Request
@@ -40,6 +41,8 @@ class Run:
     output: int
     deadline: float
     """On the monotonic clock, as all times here."""
+    before: str = ""
+    """Code of plain steps between the parent and this step."""
     token: bytes = field(default_factory=lambda: secrets.token_bytes(TOKEN_BYTES))
     pid: int = 0
     started: float = 0.0
@@ -50,7 +53,7 @@ class Run:
     printed_more: bool = False
 
     @classmethod
-    def begin(cls, request: Request, parent: State) -> Run:
+    def begin(cls, request: Request, parent: State, before: str) -> Run:
         """Ask a state to fork, and hand the fork its channel and the end of a pipe to print to.
 
         Where the state does not read any more, the run has no one to say hello and meets its
@@ -66,12 +69,11 @@ class Run:
         far.close()
         os.close(printing)
         parent.forks_under_way += 1
-        return cls(request, parent, near, output, time.monotonic() + _FORK_SECONDS)
+        return cls(request, parent, near, output, time.monotonic() + _FORK_SECONDS, before)
 
     def set_going(self, *, wall_seconds: float, cpu_seconds: float) -> None:
         """Send the code to the process that said hello. Raises OSError where it is gone."""
-        code = self.request.code.encode("utf-8", "surrogatepass")
-        self.channel.send(self.token + code)
+        self.channel.send(order(self.token, self.before, self.request.code))
         self.started = time.monotonic()
         self.deadline = self.started + wall_seconds
         self.next_look = self.started + cpu_seconds / 2
@@ -86,6 +88,22 @@ class Run:
         if not secrets.compare_digest(packet[:TOKEN_BYTES], self.token):
             return None
         return step.unpack(packet[TOKEN_BYTES:])
+
+    def reply(self, report: step.Report, cpu_seconds: float, output_bytes: int) -> Reply:
+        """What the host is told of the step's end."""
+        value = report.value[:output_bytes]
+        return Reply(
+            id=self.request.id,
+            status=Status.DONE,
+            outcome=report.outcome,
+            stdout=self.printed.decode("utf-8", "replace"),
+            value=value,
+            exception_type=report.exception_type,
+            exception_message=report.exception_message,
+            truncated=self.printed_more or len(value) < len(report.value),
+            wall_seconds=time.monotonic() - self.started,
+            cpu_seconds=cpu_seconds,
+        )
 
     def read_output(self, limit: int) -> bool:
         """Keep what fits and throw the rest away, so that a program never waits for its reader.

@@ -36,6 +36,7 @@ MAX_FILES = 4096
 """Descriptors that the warden may have open."""
 
 _DESCRIPTORS = struct.Struct("ii")
+_LENGTH = struct.Struct(">I")
 _OPEN_FILES = 64
 _TIMERS = (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF)
 
@@ -87,7 +88,9 @@ def _live(namespace: dict[str, object], output: io.TextIOWrapper) -> NoReturn:
         _adopt(*descriptors)
         channel.send(HELLO)
         packet = channel.recv(MAX_PACKET_BYTES)
-        token, code = packet[:TOKEN_BYTES], packet[TOKEN_BYTES:].decode("utf-8", "surrogatepass")
+        token, before, code = _read_order(packet)
+        if before:
+            _make_names(before, namespace)
         if not _take_step(channel, token, code, namespace, output):
             _exit(0)
 
@@ -99,6 +102,26 @@ def _wait_for_fork(channel: _socket.socket) -> tuple[int, int]:
         _exit(0)
     new_channel, output = _DESCRIPTORS.unpack(extra[0][2])
     return new_channel, output
+
+
+def order(token: bytes, before: str, code: str) -> bytes:
+    """What a fork is told to run: plain steps that come before, then the step itself."""
+    first = before.encode()
+    return token + _LENGTH.pack(len(first)) + first + code.encode("utf-8", "surrogatepass")
+
+
+def _read_order(packet: bytes) -> tuple[bytes, str, str]:
+    head = TOKEN_BYTES + _LENGTH.size
+    (length,) = _LENGTH.unpack(packet[TOKEN_BYTES:head])
+    code = packet[head + length :].decode("utf-8", "surrogatepass")
+    return packet[:TOKEN_BYTES], packet[head : head + length].decode(), code
+
+
+def _make_names(code: str, namespace: dict[str, object]) -> None:
+    """Run plain steps again, whose output has been told."""
+    shown, sys.stdout = sys.stdout, io.StringIO()
+    _run(code, namespace)
+    sys.stdout = shown
 
 
 def _adopt(new_channel: int, output: int) -> None:

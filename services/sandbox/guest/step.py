@@ -43,7 +43,17 @@ def run(code: str, namespace: dict[str, object]) -> Report:
     except MemoryError as error:
         return Report(OUT_OF_MEMORY, exception_type="MemoryError", exception_message=_text(error))
     except BaseException as error:
-        return Report(RAISED, exception_type=_name(error), exception_message=_text(error))
+        return raised(error)
+
+
+def raised(error: BaseException) -> Report:
+    """The report of a step that raised."""
+    return Report(RAISED, exception_type=_name(error), exception_message=_text(error))
+
+
+def ok(value: object) -> Report:
+    """The report of a step that ran to its end. `value` is that of its last expression."""
+    return Report(OK, value="" if value is None else _cut(repr(value), _VALUE_CHARACTERS))
 
 
 def _run(code: str, namespace: dict[str, object]) -> str:

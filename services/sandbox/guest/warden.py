@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from . import processes, step
 from .keeper import Keeper
+from .plain_states import PlainStates
 from .processes import Allowance
 from .protocol import MAX_CODE_BYTES, PATIENCE, ROOT_STATE, Op, Reply, Request, Settings, Status
 from .run import Run, broken, died, receive, timed_out, was_killed
@@ -50,6 +51,7 @@ class Warden:
         signal.set_wakeup_fd(written, warn_on_full_buffer=False)
         self._selector.register(self._wakeup, selectors.EVENT_READ, self._reap)
         self._keeper = Keeper(settings, self._selector, self._on_state_event)
+        self._plain = PlainStates(settings.plain_states, settings.output_bytes)
 
     def serve(self) -> NoReturn:
         """Answer the host until it hangs up, then end every process."""
@@ -82,11 +84,18 @@ class Warden:
                     session = request.session
                     self._give_up([run for run in self._runs if run.request.session == session])
                     self._keeper.end_session(session)
+                    self._plain.end_session(session)
             self._host.send(Reply(request.id, Status.DONE))
 
     def _start(self, request: Request) -> None:
+        before = self._plain.use(request.session, request.parent)
+        reply = self._plain.serve(request, before) if before else None
+        if reply is not None:
+            self._host.send(reply)
+            return
+        number = ROOT_STATE if before else request.parent
+        parent = self._keeper.use(request.session, number)
         size = len(request.code.encode("utf-8", "surrogatepass"))
-        parent = self._keeper.use(request.session, request.parent)
         if parent is None:
             self._host.send(Reply(request.id, Status.MISSING))
         elif size > MAX_CODE_BYTES:
@@ -94,18 +103,17 @@ class Warden:
             reply = Reply(request.id, Status.DONE, outcome=step.RAISED)
             self._host.send(replace(reply, exception_type="SyntaxError", exception_message=message))
         else:
-            run = Run.begin(request, parent)
+            run = Run.begin(request, parent, before.code if before else "")
             self._runs.append(run)
             for source, handle in ((run.channel, self._on_channel), (run.output, self._on_output)):
                 self._selector.register(source, selectors.EVENT_READ, partial(handle, run))
 
     def _find(self, request: Request) -> None:
-        alive = (
-            number
-            for number in request.candidates
-            if self._keeper.use(request.session, number) is not None
-        )
+        alive = (number for number in request.candidates if self._lives(request.session, number))
         self._host.send(Reply(request.id, Status.DONE, found=next(alive, ROOT_STATE)))
+
+    def _lives(self, session: int, number: int) -> bool:
+        return bool(self._plain.use(session, number) or self._keeper.use(session, number))
 
     def _on_channel(self, run: Run) -> None:
         try:
@@ -242,20 +250,7 @@ class Warden:
         self._answer(run, report, used)
 
     def _answer(self, run: Run, report: step.Report, cpu_seconds: float) -> None:
-        value = report.value[: self._settings.output_bytes]
-        reply = Reply(
-            id=run.request.id,
-            status=Status.DONE,
-            outcome=report.outcome,
-            stdout=run.printed.decode("utf-8", "replace"),
-            value=value,
-            exception_type=report.exception_type,
-            exception_message=report.exception_message,
-            truncated=run.printed_more or len(value) < len(report.value),
-            wall_seconds=time.monotonic() - run.started,
-            cpu_seconds=cpu_seconds,
-        )
-        self._host.send(reply)
+        self._host.send(run.reply(report, cpu_seconds, self._settings.output_bytes))
 
     def _give_up(
         self,

@@ -33,8 +33,9 @@ pytestmark = [
 async def test_searches_whose_sandbox_is_killed_again_and_again_get_the_same_labels(
     kind: str, victims: Victims
 ) -> None:
-    provider = DockerSandbox(guests=2) if kind == "docker" else LocalSandbox(guests=2)
-    async with provider:
+    # A process for every step, so that there are many to be killed.
+    sandbox = DockerSandbox if kind == "docker" else LocalSandbox
+    async with sandbox(guests=2, plain_steps=False) as provider:
         undisturbed, _ = await labels(provider, SEARCHES)
         disturbed, killer = await labels(provider, SEARCHES, victims=victims)
     assert killer.kills >= LEAST_KILLS

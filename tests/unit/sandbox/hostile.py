@@ -262,7 +262,8 @@ SURVIVE: dict[str, str] = {
 
 async def examine(session: SandboxSession, name: str, limits: Limits) -> str:
     """Run one of the programs beside a sibling. Says what got out; empty where it was contained."""
-    parent, _ = await session.execute("kept = 7", parent=ROOT_STATE)
+    # The import gives the parent a process of its own, which the program can attack.
+    parent, _ = await session.execute("import sys\nkept = 7", parent=ROOT_STATE)
     code = FAIL[name][0] if name in FAIL else SURVIVE[name]
     started = time.monotonic()
     state, execution = await session.execute(code, parent=parent)

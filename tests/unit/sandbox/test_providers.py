@@ -50,7 +50,7 @@ def pool_of(first_words: bytes, *, allow_unisolated: bool = False) -> GuestPool:
         guest = SilentGuest(first_words)
         if not first_words:
             guest.reader.feed_eof()
-        return guest, guest_settings(LIMITS, confine=False, user_id=0)
+        return guest, guest_settings(LIMITS, confine=False, user_id=0, plain_steps=True)
 
     return GuestPool(launch, provider="bare", guests=1, allow_unisolated=allow_unisolated)
 
