@@ -22,6 +22,7 @@ from db.models.statistics import (
     QStatistics,
     RoundStatistics,
     SearchStatistics,
+    SourceStatistics,
     StepStatistics,
 )
 from db.models.synthesis import SynthesisDraft
@@ -52,6 +53,7 @@ __all__ = [
     "RunProblem",
     "Search",
     "SearchStatistics",
+    "SourceStatistics",
     "Stage",
     "StepStatistics",
     "SynthesisDraft",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import REAL, BigInteger, ForeignKey, SmallInteger
+from sqlalchemy import REAL, BigInteger, ForeignKey, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, enumeration
@@ -66,15 +66,52 @@ class ProblemStatistics(Base):
     top_wrong_rollouts: Mapped[int] = mapped_column(comment="Rollouts that ended in exactly it")
 
 
+class SourceStatistics(Base):
+    """How the problems of a source fared in a round."""
+
+    __tablename__ = "source_statistics"
+
+    round_id: Mapped[int] = mapped_column(
+        ForeignKey("rounds.id"), primary_key=True, comment="Round"
+    )
+    source: Mapped[str] = mapped_column(primary_key=True, comment="Source of the problems")
+    problems: Mapped[int] = mapped_column(comment="Problems that done searches searched")
+    solved_problems: Mapped[int] = mapped_column(comment="Problems of them that a rollout solved")
+    rollouts: Mapped[int] = mapped_column(BigInteger, comment="Rollouts that they ran")
+    correct_rollouts: Mapped[int] = mapped_column(BigInteger, comment="Rollouts that ended correct")
+    generated_tokens: Mapped[int] = mapped_column(BigInteger, comment="Tokens of the policy")
+
+
 class SearchStatistics(Base):
     """What is counted of the tree of a done search."""
 
+    # The questions are about the searches of a round that are at the top of something.
     __tablename__ = "search_statistics"
+    __table_args__ = (
+        Index(
+            "ix_search_statistics_wasted_tokens",
+            "round_id",
+            text("wasted_tokens DESC"),
+            "search_id",
+        ),
+        Index(
+            "ix_search_statistics_slowest_seconds",
+            "round_id",
+            text("slowest_seconds DESC"),
+            "search_id",
+        ),
+        Index(
+            "ix_search_statistics_disagreeing_answers",
+            "round_id",
+            text("disagreeing_answers DESC"),
+            "search_id",
+        ),
+    )
 
     search_id: Mapped[int] = mapped_column(
         ForeignKey("searches.id"), primary_key=True, comment="Search"
     )
-    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"), index=True, comment="Round")
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"), comment="Round")
     correct_rollouts: Mapped[int] = mapped_column(comment="Rollouts that ended correct")
     failed_steps: Mapped[int] = mapped_column(comment="Steps that did not run to their end")
     duplicate_candidates: Mapped[int] = mapped_column(

@@ -12,6 +12,7 @@ ORDER = (
     "trees",
     "searches",
     "problems",
+    "sources",
     "errors",
     "steps",
     "q",
@@ -23,6 +24,7 @@ ORDER = (
 TABLES = (
     "search_statistics",
     "problem_statistics",
+    "source_statistics",
     "step_statistics",
     "q_statistics",
     "prior_statistics",

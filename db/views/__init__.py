@@ -27,6 +27,7 @@ NAMES = (
     "rounds",
     "problems",
     "problem_rounds",
+    "source_rounds",
     "synthetic_problems",
     "searches",
     "steps",

@@ -24,8 +24,8 @@ from db.session import Database, raw
 from tests.benchmarks.trees import GrownTree, stored_run
 
 REPEATS = 3
-BATCH = 64
-"""Trees a transaction, some 20,000 nodes."""
+BATCH = 256
+"""Trees a transaction, some 80,000 nodes."""
 
 PAGE = 50
 """Rows of one INSERT of insertmanyvalues. SQLAlchemy's own 1000 are slower by far here: the time in
