@@ -2,7 +2,8 @@
 
 Each query gives every candidate the first rule that leaves it out, so that the rows and the counts
 of a version's manifest are of one statement's making. `synthesis` says that the problem was made by
-a model and dropped since, because its searches were correct too seldom.
+a model and dropped since, because its searches were correct too seldom; `review` that a person has
+marked its ground truth as wrong or its question as ambiguous.
 """
 
 # The parts that are put together here are constants of this file.
@@ -50,6 +51,9 @@ _TRAJECTORIES = f"""
                    WHEN EXISTS (SELECT FROM synthesis_drafts AS d
                                 WHERE d.problem_id = s.problem_id AND d.status = 'dropped')
                    THEN 'synthesis'
+                   WHEN EXISTS (SELECT FROM problem_reviews AS v
+                                WHERE v.problem_id = s.problem_id AND v.decision <> 'ok')
+                   THEN 'review'
                    WHEN NOT (t.correct OR :both_verdicts) THEN 'trajectories.verdicts'
                    WHEN t.correct AND t.mean_q < :min_mean_q THEN 'trajectories.min_mean_q'
                    WHEN leaf.visit_count < :min_visits THEN 'trajectories.min_visits'
@@ -75,6 +79,9 @@ _PAIRS = f"""
                    WHEN EXISTS (SELECT FROM synthesis_drafts AS d
                                 WHERE d.problem_id = s.problem_id AND d.status = 'dropped')
                    THEN 'synthesis'
+                   WHEN EXISTS (SELECT FROM problem_reviews AS v
+                                WHERE v.problem_id = s.problem_id AND v.decision <> 'ok')
+                   THEN 'review'
                    WHEN q.kind::text <> ALL(:kinds) THEN 'pairs.kinds'
                    WHEN q.margin < :min_margin THEN 'pairs.min_margin'
                    WHEN least(q.chosen_visits, q.rejected_visits) < :min_visits

@@ -8,12 +8,12 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from db.errors import DatabaseError
-from db.models import Problem, ProblemReview
+from db.models import Problem, ProblemReview, RunProblem
 from db.records import UnsolvedAnswer
+from db.vocabulary import ReviewDecision
 
 if TYPE_CHECKING:
     from db.session import Database
-    from db.vocabulary import ReviewDecision
 
 
 def unsolved_answers(database: Database, round_id: int, *, last_tier: int) -> list[UnsolvedAnswer]:
@@ -50,6 +50,17 @@ def unsolved_answers(database: Database, round_id: int, *, last_tier: int) -> li
             {"round_id": round_id, "last_tier": last_tier},
         )
         return [UnsolvedAnswer(*row) for row in rows]
+
+
+def refused(database: Database, run_id: int) -> frozenset[int]:
+    """The run's problems whose ground truth was found wrong, or whose question ambiguous."""
+    with database.begin() as connection:
+        found = connection.scalars(
+            select(ProblemReview.problem_id)
+            .join(RunProblem, RunProblem.problem_id == ProblemReview.problem_id)
+            .where(RunProblem.run_id == run_id, ProblemReview.decision != ReviewDecision.OK)
+        )
+        return frozenset(found)
 
 
 def mark(database: Database, problem_id: int, decision: ReviewDecision, note: str) -> None:

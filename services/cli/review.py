@@ -52,7 +52,8 @@ def review_problems(
 ) -> None:
     """List problems that no search of a run solved while their wrong answers agree.
 
-    A problem that was marked is not listed again.
+    A problem that was marked is not listed again. One that is mislabelled or ambiguous is searched
+    no more, and no later dataset version holds its solutions or pairs.
     """
     with open_database() as database:
         if mark is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from db.queries import checkpoints, labellings, problems, runs
+from db.queries import checkpoints, labellings, problems, reviews, runs
 from db.vocabulary import CheckpointKind, Split
 from services import reporting
 from services.config import Annotation
@@ -59,9 +59,15 @@ def open_round(context: RunContext, number: int) -> RoundRow:
 
 
 def searched_problems(context: RunContext) -> list[ProblemRow]:
-    """The problems that every round of the run searches: the first of the training split."""
+    """The problems that every round of the run searches: the first of the training split.
+
+    Without those that a person has marked as mislabelled or ambiguous: no rollout of theirs would
+    be labelled right.
+    """
     training = problems.of_run(context.database, context.run.id, Split.TRAIN)
-    return training[: context.profile.problems_per_round]
+    refused = reviews.refused(context.database, context.run.id)
+    first = training[: context.profile.problems_per_round]
+    return [problem for problem in first if problem.id not in refused]
 
 
 def search_round_stage(context: RunContext, this_round: RoundRow) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from db.dataset_records import ExclusionRecord
-from db.queries import datasets, mining, runs
+from db.queries import datasets, mining, reviews, runs
 from db.records import DatasetItemRecord
 from db.session import Database
-from db.vocabulary import DatasetKind, ExclusionRule
+from db.vocabulary import DatasetKind, ExclusionRule, ReviewDecision
 from services.config import PpmProfile, SftProfile
 from services.curation.choosing import Choice, choose
 from services.curation.decontamination import Benchmark
@@ -43,6 +43,18 @@ def test_the_default_takes_the_two_best_correct_solutions_of_a_problem(
     assert [item.problem_id for item in choice.items] == [1, 1, 3]
     assert all(item.correct and item.q_value == 1.0 for item in choice.items)
     assert choice.dropped == {"trajectories.verdicts": 2, "trajectories.a_problem": 1}
+
+
+@pytest.mark.parametrize("spec", [sft_spec(SftProfile(), 1), preference_spec(PpmProfile(), 1)])
+def test_a_problem_whose_ground_truth_is_wrong_gives_nothing(
+    database: Database, spec: CurationSpec
+) -> None:
+    run = searched_run(database, [(RIGHT, WRONG), (RIGHT, WRONG), (RIGHT, WRONG)])
+    reviews.mark(database, 1, ReviewDecision.MISLABELLED, "it is 5")
+    reviews.mark(database, 3, ReviewDecision.OK, "")
+    choice = choose(database, run.id, spec)
+    assert {item.problem_id for item in choice.items} == {2, 3}
+    assert choice.dropped["review"] > 0
 
 
 def test_an_item_carries_its_steps_with_their_q(database: Database) -> None:

@@ -61,3 +61,11 @@ def test_a_problem_that_was_marked_is_not_listed_again(database: Database) -> No
 def test_a_problem_that_is_not_there_cannot_be_marked(database: Database) -> None:
     with pytest.raises(DatabaseError, match="no problem 99"):
         reviews.mark(database, 99, ReviewDecision.OK, "")
+
+
+def test_what_is_marked_wrong_or_ambiguous_is_refused(database: Database) -> None:
+    run = stored_run(database, count=4)
+    marked = [p.id for p in problems.of_run(database, run.id, Split.TRAIN)]
+    for problem, decision in zip(marked, ReviewDecision, strict=True):
+        reviews.mark(database, problem, decision, "")
+    assert reviews.refused(database, run.id) == set(marked[1:])
