@@ -1,15 +1,17 @@
 """How busy the engine keeps a model server, and what it costs: against a lockstep schedule.
 
     python -m tests.benchmarks.bench_search [--trees 16,64,256,1024] [--sandbox local|docker]
-        [--policy-url URL] [--problems FILE.jsonl] [--seconds 15]
+        [--policy-url URL] [--problems FILE.jsonl] [--seconds 10]
 
 Everything is real but the model: embedded Postgres, the sandbox, the grader, the HTTP client. The
 model server is a process with a stated latency model (`tests.benchmarks.simulated_server`), once
 with slow ticks, where the server is the limit, and once with fast ones, where the processor is. For
-each number of trees the engine searches for `--seconds` (longer for very many trees), then lockstep
-schedules of the same work (`tests.benchmarks.lockstep`) do. Prints tables and writes
-build/bench/search.json. Trees that are not finished when the time is up count with the steps
-that have run.
+each number of trees the engine searches for `--seconds` (longer for very many trees), then, over
+the fast ticks, the same work is done in lockstep in the same sandbox (`tests.benchmarks.lockstep`)
+and as rStar-Math's released solver does it (`tests.benchmarks.released_solver`); this one also over
+the slow ticks, for one number of trees. Prints tables and writes build/bench/search.json. Trees
+that are not finished when the time is up count with the steps that have run; lockstep schedules
+end with the depth that they are in.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -33,10 +35,11 @@ from services.config import REPOSITORY, Sampling, SandboxChoice, SearchProfile
 from services.grading.process import ProcessGrader
 from services.inference.client import HttpPolicy
 from services.rollouts.engine import Equipment, RolloutEngine
-from services.sandbox.base import Execution, Isolation, Limits, SandboxProvider, SandboxSession
+from services.sandbox.base import Limits, SandboxProvider
 from services.sandbox.factory import open_provider
-from services.steps import Candidate
 from tests.benchmarks.lockstep import Grown, grow_in_lockstep
+from tests.benchmarks.released_solver import solve
+from tests.benchmarks.search_counters import CountedSandbox, Watched
 from tests.benchmarks.search_world import (
     Latency,
     Server,
@@ -56,74 +59,22 @@ UNLIMITED = 1 << 40
 """Tokens in flight; here the number of trees is what is varied."""
 SHOWN_TREES = 256
 TREES_A_SECOND = 32
+SLOW_TIMES = 3
+"""The released solver is given so much longer over slow ticks, that it comes some depths far."""
 RESULT = REPOSITORY / "build" / "bench" / "search.json"
-
-
-@dataclass(slots=True)
-class Watched:
-    """A policy, and the time in which it has a request in flight."""
-
-    policy: HttpPolicy
-    in_flight: int = 0
-    seconds: float = 0.0
-    since: float = 0.0
-
-    async def propose(
-        self, prompt: str, *, count: int, seed: int, affinity: int
-    ) -> list[Candidate]:
-        if not self.in_flight:
-            self.since = time.monotonic()
-        self.in_flight += 1
-        try:
-            return await self.policy.propose(prompt, count=count, seed=seed, affinity=affinity)
-        finally:
-            self.in_flight -= 1
-            if not self.in_flight:
-                self.seconds += time.monotonic() - self.since
-
-
-@dataclass(slots=True)
-class CountedSandbox:
-    """A sandbox that counts the steps that have run, also those of unfinished expansions."""
-
-    sandbox: SandboxProvider
-    executed: int = 0
-
-    @property
-    def isolation(self) -> Isolation:
-        return self.sandbox.isolation
-
-    async def open_session(self) -> CountedSession:
-        return CountedSession(self, await self.sandbox.open_session())
-
-
-@dataclass(slots=True)
-class CountedSession:
-    counter: CountedSandbox
-    session: SandboxSession
-
-    async def execute(self, code: str, *, parent: int) -> tuple[int, Execution]:
-        done = await self.session.execute(code, parent=parent)
-        self.counter.executed += 1
-        return done
-
-    def recall(self, code: str, *, parent: int) -> int:
-        return self.session.recall(code, parent=parent)
-
-    async def close(self) -> None:
-        await self.session.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What the engine did with so many trees."""
+    """What the engine, or the released solver, did with so many trees."""
 
     trees: int
     nodes: int
     """Steps that were evaluated, those of expansions that were cut at the end included."""
     seconds: float
     cpu_ms_per_node: float
-    """Processor time of this process: engine, clients of every other process, storage."""
+    """Processor time of this process: engine, clients of every other process, storage. Of the
+    released solver with its pools, in which the steps run; the engine's sandbox is not in it."""
     asked_share: float
     """Share of the time with a request in flight."""
     server: ServerStats | None
@@ -145,7 +96,8 @@ class Row:
     slow: Measurement
     fast: Measurement
     in_sandbox: Grown
-    in_pool: Grown
+    released: Measurement
+    released_slow: Measurement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,23 +141,36 @@ class Bench:
     def _not_executed(self, round_id: int) -> int:
         """Nodes that nothing was run for: roots, answers, and what is no step."""
         with self.database.begin() as connection:
-            return connection.execute(
-                text(
-                    "SELECT count(*) FROM nodes WHERE round_id = :round_id "
-                    "AND kind NOT IN ('code', 'final_code')"
-                ),
-                {"round_id": round_id},
-            ).scalar_one()
+            query = text(
+                "SELECT count(*) FROM nodes WHERE round_id = :round_id "
+                "AND kind NOT IN ('code', 'final_code')"
+            )
+            return int(connection.execute(query, {"round_id": round_id}).scalar_one())
 
-    async def lockstep(self, server: Server, trees: int, *, in_sandbox: bool) -> Grown:
-        """A lockstep schedule of the same work."""
+    async def lockstep(self, server: Server, trees: int) -> Grown:
+        """The lockstep schedule of the same work."""
         async with policy_of(server) as policy, ProcessGrader() as grader:
             return await grow_in_lockstep(
-                [self.problems[number % len(self.problems)] for number in range(trees)],
+                self._chosen(trees),
                 *(PROFILE, policy, grader),
-                sandbox=self.sandbox if in_sandbox else None,
+                sandbox=self.sandbox,
                 seconds=self.time_for(trees),
             )
+
+    async def released(self, server: Server, trees: int, *, times: int = 1) -> Measurement:
+        """The same work as the released solver does it."""
+        async with policy_of(server) as policy:
+            watched = Watched(policy)
+            await server.reset()
+            seconds = times * self.time_for(trees)
+            grown = await solve(self._chosen(trees), PROFILE, watched, seconds=seconds)
+            stats = await server.stats()
+        cpu_ms = 1000 * grown.cpu_seconds / grown.nodes
+        asked_share = min(1, watched.seconds / grown.seconds)
+        return Measurement(trees, grown.nodes, grown.seconds, cpu_ms, asked_share, stats)
+
+    def _chosen(self, trees: int) -> list[Solved]:
+        return [self.problems[number % len(self.problems)] for number in range(trees)]
 
     def time_for(self, trees: int) -> float:
         """Seconds of a measurement: more where more trees must each get their turn."""
@@ -220,45 +185,67 @@ async def measure(bench: Bench, counts: Sequence[int], *, slow: Server, fast: Se
     """Every measurement for every number of trees."""
     rows = []
     for trees in counts:
-        rows.append(
-            Row(
-                slow=await bench.engine(slow, trees),
-                fast=await bench.engine(fast, trees),
-                in_sandbox=await bench.lockstep(fast, trees, in_sandbox=True),
-                in_pool=await bench.lockstep(fast, trees, in_sandbox=False),
-            )
+        row = Row(
+            slow=await bench.engine(slow, trees),
+            fast=await bench.engine(fast, trees),
+            in_sandbox=await bench.lockstep(fast, trees),
+            released=await bench.released(fast, trees),
         )
+        if trees == shown_trees(counts):
+            row = replace(row, released_slow=await bench.released(slow, trees, times=SLOW_TIMES))
+        rows.append(row)
         report(rows)
     return rows
 
 
+def shown_trees(counts: Sequence[int]) -> int:
+    """The number of trees whose figures are shown."""
+    return min(counts, key=lambda trees: abs(trees - SHOWN_TREES))
+
+
 def report(rows: Sequence[Row]) -> None:
-    """Print the newest row; the first with the heads."""
-    table = Table(
-        *("trees", "slow ticks: busy", "slots taken", "nodes/s", "fast ticks: nodes/s"),
-        *("engine ms/node", "lockstep nodes/s", "times", "in a pool nodes/s", "times"),
+    """Print what is measured so far."""
+    engine = Table(
+        *("trees", "slow: busy", "slots taken", "nodes/s", "fast: nodes/s", "ms/node"),
+        *("lockstep: nodes/s", "times"),
+        title="engine, and lockstep in its sandbox",
+    )
+    released = Table(
+        *("trees", "fast: nodes/s", "times", "ms/node", "slow: nodes/s", "times"),
+        *("busy", "engine: busy"),
+        title="released schedule",
     )
     for row in rows:
         taken = f"{row.slow.server.slot_share:.0%}" if row.slow.server else "-"
-        table.add_row(
+        engine.add_row(
             *(str(row.slow.trees), f"{row.slow.busy_share:.1%}", taken, f"{row.slow.rate:.0f}"),
             *(f"{row.fast.rate:.0f}", f"{row.fast.cpu_ms_per_node:.2f}"),
             *(f"{row.in_sandbox.rate:.0f}", f"{row.fast.rate / row.in_sandbox.rate:.1f}"),
-            *(f"{row.in_pool.rate:.0f}", f"{row.fast.rate / row.in_pool.rate:.1f}"),
         )
-    Console().print(table)
+        cells = [f"{row.released.rate:.0f}", f"{row.fast.rate / row.released.rate:.1f}"]
+        cells.append(f"{row.released.cpu_ms_per_node:.2f}")
+        if slow := row.released_slow:
+            cells += [f"{slow.rate:.0f}", f"{row.slow.rate / slow.rate:.1f}"]
+            cells += [f"{slow.busy_share:.1%}", f"{row.slow.busy_share:.1%}"]
+        released.add_row(str(row.fast.trees), *cells)
+    Console().print(engine, released)
 
 
 def summary(rows: Sequence[Row], sandbox: str) -> dict[str, object]:
     """What the file holds: the figures at 256 trees, and each by the number of trees."""
+    slow = {row.slow.trees: row.released_slow for row in rows if row.released_slow}
     by_trees = {
         "busy_share": {row.slow.trees: row.slow.busy_share for row in rows},
         "nodes_per_second": {row.fast.trees: row.fast.rate for row in rows},
         "vs_lockstep": {row.fast.trees: row.fast.rate / row.in_sandbox.rate for row in rows},
-        "vs_lockstep_in_pool": {row.fast.trees: row.fast.rate / row.in_pool.rate for row in rows},
+        "vs_released": {row.fast.trees: row.fast.rate / row.released.rate for row in rows},
         "engine_cpu_ms_per_node": {row.fast.trees: row.fast.cpu_ms_per_node for row in rows},
+        "released_nodes_per_second": {row.fast.trees: row.released.rate for row in rows},
+        "released_cpu_ms_per_node": {row.fast.trees: row.released.cpu_ms_per_node for row in rows},
+        "released_busy_share_slow": {trees: one.busy_share for trees, one in slow.items()},
+        "released_nodes_per_second_slow": {trees: one.rate for trees, one in slow.items()},
     }
-    chosen = min((row.fast.trees for row in rows), key=lambda trees: abs(trees - SHOWN_TREES))
+    chosen = shown_trees([row.fast.trees for row in rows])
     return {
         **{name: values[chosen] for name, values in by_trees.items()},
         "trees": chosen,
@@ -301,7 +288,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--trees", default="16,64,256,1024", help="numbers of open trees")
-    parser.add_argument("--seconds", type=float, default=12.0, help="of each measurement, at least")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement, at least")
     parser.add_argument("--sandbox", default="local", choices=["local", "docker"])
     parser.add_argument("--policy-url", default="", help="another server, for all measurements")
     parser.add_argument("--model", default="simulated", help="the model's name there")

@@ -1,41 +1,26 @@
 """All trees in lockstep: generate for all, then execute and score for all, then the next depth.
 
-The schedule of rStar-Math's released solver, over the same trees, selection, expansion and policy
-as the engine. Two ways of executing:
-
-- `in_sandbox`: in the engine's own sandbox, with a session a tree and a fork a step. The schedule
-  alone differs from the engine's.
-- `in_pool`: as the released solver does. For each depth a fresh pool of 12 processes; each tree
-  goes to a process and comes back, which runs the concatenated code of each candidate within
-  itself, without any isolation.
-
-Neither stores anything.
+The schedule of rStar-Math's released solver, over the same trees, selection, expansion, policy and
+sandbox as the engine: a session a tree, a fork a step. So the schedule alone differs from the
+engine's. Nothing is stored. The released solver itself is `tests.benchmarks.released_solver`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import io
-import multiprocessing
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from db.vocabulary import Outcome
 from services.config import SearchProfile
-from services.grading.fake import ExactGrader
-from services.sandbox.base import SandboxProvider
+from services.sandbox.base import SandboxProvider, SandboxSession
 from services.search.backup import back_up
 from services.search.expansion import expand, expansion_seed
-from services.search.protocols import Assignment, Collaborators, Grader, Policy, StepExecutor
+from services.search.protocols import Assignment, Collaborators, Grader, Policy
 from services.search.selection import select_child
 from services.search.tree import Node, Tree
-from services.steps import Candidate, parse_step
-from tests.benchmarks.tree_policy import Ran, Solved
-
-POOL_PROCESSES = 12
-"""As the released solver has."""
+from services.steps import Candidate
+from tests.benchmarks.tree_policy import Solved
 
 
 @dataclass(slots=True)
@@ -44,7 +29,7 @@ class Searched:
 
     tree: Tree
     assignment: Assignment
-    executor: StepExecutor | None
+    session: SandboxSession
     path: list[Node] = field(default_factory=list)
 
     def descend(self) -> bool:
@@ -70,29 +55,13 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class InProcess:
-    """Runs the concatenated code up to a step in this very process."""
-
-    prefix: str
-
-    async def execute(self, code: str, *, parent: int) -> tuple[int, Ran]:
-        shown = io.StringIO()
-        try:
-            with contextlib.redirect_stdout(shown):
-                exec(compile(f"{self.prefix}\n{code}", "<step>", "exec"), {})
-        except Exception as error:
-            return 0, Ran(Outcome.RAISED, "", type(error).__name__, str(error))
-        return 1, Ran(Outcome.OK, shown.getvalue().strip())
-
-
-@dataclass(frozen=True, slots=True)
 class Grown:
     """How far the trees came."""
 
     nodes: int
     seconds: float
     cpu_seconds: float
-    """Of this process."""
+    """Of this process; of the released solver, of its pools too."""
 
     @property
     def rate(self) -> float:
@@ -105,15 +74,15 @@ async def grow_in_lockstep(
     policy: Policy,
     grader: Grader,
     *,
-    sandbox: SandboxProvider | None,
+    sandbox: SandboxProvider,
     seconds: float,
 ) -> Grown:
-    """One tree a problem, until all are grown or the time is up. No sandbox: in a pool."""
+    """One tree a problem, until all are grown or the time is up."""
     trees = [
         Searched(
             Tree(problem.question),
             Assignment(profile, seed=number, truth=problem.answer, affinity=number),
-            await sandbox.open_session() if sandbox else None,
+            await sandbox.open_session(),
         )
         for number, problem in enumerate(problems)
     ]
@@ -125,15 +94,12 @@ async def grow_in_lockstep(
             if time.monotonic() - started > seconds:
                 break
             proposed = await asyncio.gather(*(_propose(leaf, policy) for leaf in leaves))
-            if sandbox:
-                await asyncio.gather(
-                    *(
-                        _expand(leaf, candidates, leaf.executor, grader)
-                        for leaf, candidates in zip(leaves, proposed, strict=True)
-                    )
+            await asyncio.gather(
+                *(
+                    _expand(leaf, candidates, grader)
+                    for leaf, candidates in zip(leaves, proposed, strict=True)
                 )
-            else:
-                _expand_in_pool(leaves, proposed)
+            )
         if time.monotonic() - started > seconds:
             break
         for searched in trees:
@@ -145,8 +111,7 @@ async def grow_in_lockstep(
         time.process_time() - cpu,
     )
     for searched in trees:
-        if searched.executor is not None:
-            await searched.executor.close()
+        await searched.session.close()
     return grown
 
 
@@ -160,38 +125,10 @@ async def _propose(leaf: Searched, policy: Policy) -> list[Candidate]:
     )
 
 
-async def _expand(
-    leaf: Searched, candidates: list[Candidate], executor: StepExecutor, grader: Grader
-) -> None:
+async def _expand(leaf: Searched, candidates: list[Candidate], grader: Grader) -> None:
     await expand(
         leaf.tree,
         leaf.path[-1],
         leaf.assignment,
-        Collaborators(Ready(candidates), executor, grader),
+        Collaborators(Ready(candidates), leaf.session, grader),
     )
-
-
-def _expand_in_pool(leaves: Sequence[Searched], proposed: Sequence[list[Candidate]]) -> None:
-    """Send every tree to a process and take it back."""
-    jobs = [
-        (leaf.tree, leaf.path[-1].number, leaf.assignment, candidates)
-        for leaf, candidates in zip(leaves, proposed, strict=True)
-    ]
-    with multiprocessing.get_context("fork").Pool(POOL_PROCESSES) as pool:
-        trees = pool.starmap(_expand_here, jobs, chunksize=1)
-    for leaf, tree in zip(leaves, trees, strict=True):
-        leaf.tree = tree
-        leaf.path = [tree.nodes[node.number] for node in leaf.path]
-
-
-def _expand_here(
-    tree: Tree, number: int, assignment: Assignment, candidates: list[Candidate]
-) -> Tree:
-    node = tree.nodes[number]
-    prefix, kind = [], tree.root.kind
-    for step in tree.path(node)[1:]:
-        prefix.append(parse_step(step.text, after=kind).code)
-        kind = step.kind
-    leaf = Searched(tree, assignment, None, [node])
-    asyncio.run(_expand(leaf, candidates, InProcess("\n".join(prefix)), ExactGrader()))
-    return tree
