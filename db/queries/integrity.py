@@ -89,13 +89,14 @@ RULES: tuple[tuple[str, str], ...] = (
         "OR t.node_path[t.steps + 1] <> t.leaf_no)",
     ),
     (
-        "every dataset item can be traced to the trajectory or the pair that it was made of",
+        "every dataset item can be traced to what it was made of",
         "SELECT format('dataset %s item %s', i.dataset_id, i.position) FROM dataset_items AS i "
-        "JOIN datasets AS d ON d.id = i.dataset_id "
+        "JOIN datasets AS d ON d.id = i.dataset_id JOIN problems AS p ON p.id = i.problem_id "
         "LEFT JOIN trajectories AS t ON t.id = i.trajectory_id "
         "LEFT JOIN preference_pairs AS q ON q.id = i.pair_id "
         "LEFT JOIN searches AS s ON s.id = coalesce(t.search_id, q.search_id) "
-        "WHERE s.problem_id <> i.problem_id OR (d.kind = 'preference' AND q.id IS NULL)",
+        "WHERE s.problem_id <> i.problem_id OR (d.kind = 'preference' AND q.id IS NULL) "
+        "OR (s.id IS NULL AND p.solution IS NULL)",
     ),
     (
         "the nodes of every round are attached, detached or archived",
