@@ -39,6 +39,14 @@ def test_two_rounds_run_and_can_be_looked_at(home: CommandHome, sums: Path) -> N
     assert "trees labelled" in relabelled
     copied = home.query("SELECT count(*) AS n FROM searches WHERE run = 'sums.plain'")
     assert copied == [{"n": 12}]
+    (ppm,) = home.query("SELECT max(checkpoint_id) AS id FROM checkpoints WHERE kind = 'ppm'")
+    guided = ("relabel", "sums", "--round", "1", "--name", "guided", "--ppm", str(ppm["id"]))
+    assert "labels changed" in home.run(*guided)
+    (priors,) = home.query(
+        "SELECT count(*) FILTER (WHERE prior IS NOT NULL) > 0 AS given FROM steps"
+        " WHERE search_id IN (SELECT search_id FROM searches WHERE run = 'sums.guided')"
+    )
+    assert priors == {"given": True}
     assert "rules hold" in home.run("db", "check")
     assert "No unsolved problem" in home.run("problems", "review", "sums", "--min-agreeing", "99")
     marked = home.run("problems", "review", "--mark", "1", "ambiguous", "--note", "why not")
