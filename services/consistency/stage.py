@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from db.queries import consistency
 from services import reporting
 from services.errors import EngineUnavailable
-from services.rollouts.stage import POLL_SECONDS, RING_AGAIN_SECONDS, STALLED_SECONDS, is_dead
+from services.rollouts.owners import is_dead
+from services.rollouts.stage import POLL_SECONDS, RING_AGAIN_SECONDS, STALLED_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,8 @@ from services.config import Discriminator, Profile, Settings
 from services.consistency.judge import Judge
 from services.consistency.worker import ConsistencyWorker
 from services.rollouts.equipment import open_equipment
-from services.rollouts.tasks import owner_name, send
+from services.rollouts.owners import owner_name
+from services.rollouts.tasks import send
 from services.worker import app
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ preference with explicit prompt, stepwise supervision).
 from __future__ import annotations
 
 from dataclasses import asdict
-from enum import StrEnum
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from db.vocabulary import DatasetKind
+from services.curation.export_forms import Format
 from services.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -23,16 +23,6 @@ if TYPE_CHECKING:
     from db.records import DatasetItemRecord, NodeRecord
 
     Row = Mapping[str, object]
-
-
-class Format(StrEnum):
-    """What a row of an export is."""
-
-    SFT = "sft"  # prompt, completion
-    CONVERSATIONAL = "conversational"  # messages of user and assistant
-    PREFERENCE = "preference"  # prompt, chosen, rejected, margin
-    STEPWISE = "stepwise"  # prompt, completions, labels
-    TREES = "trees"  # the search trees that the items come from
 
 
 USER, ASSISTANT = "<|user|>:\n", "\n<|assistant|>: "

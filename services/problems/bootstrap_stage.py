@@ -13,7 +13,7 @@ from services.errors import DatasetEmpty
 from services.grading.process import ProcessGrader
 from services.problems.bootstrap_set import Draft, VerifiedSolution, verify
 from services.problems.reference_solutions import convert
-from services.rollouts.equipment import open_sandbox
+from services.rollouts.sandboxes import open_sandbox
 from services.stages import BOOTSTRAP_ROUND
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from db.queries import labellings, mining, runs, searches, statistics
 from db.records import SearchResult
 from services.config import Profile
 from services.errors import ConfigurationError
+from services.relabelling.choices import NO_PPM
 from services.relabelling.replay import regradable, reselect, restate, set_rewards
-from services.relabelling.spec import NO_PPM, Relabelling
 from services.rollouts.results import record_of, tree_of
 from services.rollouts.stage import release_dead
 from services.runs import RUN_NAME
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from db.records import ClaimedSearch, LabellingChange, RoundRow, RunRow
     from db.session import Database
     from services.config import SearchProfile
+    from services.relabelling.spec import Relabelling
     from services.search.protocols import Grader, ValueModel
     from services.search.tree import Tree
 

@@ -17,8 +17,9 @@ from db.vocabulary import Split, Verdict
 from services.config import Profile, SearchProfile
 from services.embedded.engines import Engines
 from services.errors import ConfigurationError, GraderUnavailable
+from services.relabelling.choices import GraderChoice
 from services.relabelling.relabel import Labeller, open_labelling, relabel
-from services.relabelling.spec import GraderChoice, Relabelling, Rewards
+from services.relabelling.spec import Relabelling, Rewards
 from services.rollouts.results import record_of
 from services.rollouts.round import search_round_stage
 from services.search.grow import grow
