@@ -15,7 +15,7 @@ from services.cli.progress import TerminalReporter
 from services.threads import share_cores
 
 if TYPE_CHECKING:
-    from db.records import RunRow
+    from db.records.runs import RunRow
     from db.session import Database
     from services.runs import NewRun
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from db.records import RunRow
+    from db.records.runs import RunRow
     from db.session import Database
     from services.config import RoundProfile
 

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from db.errors import DatabaseError
 from db.models import Problem, ProblemReview
-from db.records import UnsolvedAnswer
+from db.records.problems import UnsolvedAnswer
 
 if TYPE_CHECKING:
     from db.session import Database

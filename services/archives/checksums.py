@@ -10,7 +10,7 @@ from services.errors import ArchiveDamaged
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from db.records import ArchiveRow
+    from db.records.archives import ArchiveRow
 
 
 def checksum(path: Path) -> bytes:

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.queries import partitions
-from db.records import ArchiveRow
+from db.records.archives import ArchiveRow
 from db.vocabulary import NodesState
 from services.archives.checksums import checksum, verify
 from services.errors import ArchiveDamaged, ConfigurationError
 
 if TYPE_CHECKING:
-    from db.records import RoundNodes
+    from db.records.archives import RoundNodes
     from db.session import Database
 
 

@@ -19,7 +19,7 @@ from services.relabelling.choices import KEEP_PPM, NO_PPM, GraderChoice
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from db.records import LabellingChange
+    from db.records.labellings import LabellingChange
     from services.grading.base import Grader
     from services.relabelling.relabel import RoundPair
     from services.relabelling.spec import Relabelling

@@ -18,7 +18,7 @@ from services.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.records import UnsolvedAnswer
+    from db.records.problems import UnsolvedAnswer
     from db.session import Database
     from services.problems.review import Suspicion
 

@@ -18,7 +18,8 @@ from services.rollouts.stage import POLL_SECONDS, RING_AGAIN_SECONDS, STALLED_SE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from db.records import ConsistencyProgress, RoundRow
+    from db.records.consistency import ConsistencyProgress
+    from db.records.runs import RoundRow
     from db.session import Database
     from services.stages import RunContext
 

@@ -19,7 +19,7 @@ from services.rollouts.tasks import send
 from services.worker import app
 
 if TYPE_CHECKING:
-    from db.records import RoundRow
+    from db.records.runs import RoundRow
 
 logger = get_task_logger(__name__)
 

@@ -11,7 +11,7 @@ from services.curation.versions import manifest_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from db.dataset_records import Count, DatasetDescription
+    from db.records.datasets import Count, DatasetDescription
     from services.curation.export_forms import FileKind
     from services.curation.versions import Manifest
 

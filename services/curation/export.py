@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from db.dataset_records import DatasetDescription
+    from db.records.datasets import DatasetDescription
     from db.session import Database
     from services.curation.export_rows import Row
 

@@ -19,8 +19,8 @@ from services.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from db.dataset_records import DatasetDescription, StoredTree
-    from db.records import DatasetItemRecord, NodeRecord
+    from db.records.datasets import DatasetDescription, DatasetItemRecord, StoredTree
+    from db.records.searches import NodeRecord
 
     Row = Mapping[str, object]
 

@@ -24,8 +24,8 @@ from services.errors import ConfigurationError, DatasetEmpty
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.dataset_records import DatasetDescription, ExclusionRecord
-    from db.records import RunRow
+    from db.records.datasets import DatasetDescription, ExclusionRecord
+    from db.records.runs import RunRow
     from db.session import Database
     from services.curation.choosing import Choice
     from services.curation.decontamination import Benchmark

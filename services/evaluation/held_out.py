@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from db.queries import checkpoints, problems
-from db.records import AnswerRecord
+from db.records.checkpoints import AnswerRecord
 from db.vocabulary import CheckpointKind, Split, TerminalReason
 from services import reporting
 from services.config import Sampling, SearchProfile
@@ -23,7 +23,7 @@ from services.steps import root_prompt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.records import ProblemRow
+    from db.records.problems import ProblemRow
     from services.config import EvaluationProfile
     from services.reporting import Bar
     from services.rollouts.engine import Equipment

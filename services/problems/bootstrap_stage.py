@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from db.queries import datasets, problems
-from db.records import DatasetItemRecord
+from db.records.datasets import DatasetItemRecord
 from db.vocabulary import DatasetKind, Split
 from services import reporting
 from services.errors import DatasetEmpty
@@ -19,7 +19,7 @@ from services.stages import BOOTSTRAP_ROUND
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.records import ProblemRow
+    from db.records.problems import ProblemRow
     from services.config import Settings
     from services.stages import RunContext
 

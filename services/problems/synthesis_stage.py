@@ -19,7 +19,8 @@ from services.rollouts.equipment import open_equipment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.records import DraftCount, ProblemRow
+    from db.records.problems import ProblemRow
+    from db.records.synthesis import DraftCount
     from db.vocabulary import DraftStatus
     from services.stages import RunContext
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from db.bulk import commit_trees, read_trees
 from db.queries import labellings, mining, runs, searches, statistics
-from db.records import SearchResult
+from db.records.searches import SearchResult
 from services.config import Profile
 from services.errors import ConfigurationError
 from services.relabelling.choices import NO_PPM
@@ -26,7 +26,9 @@ from services.search.backup import as_stored
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from db.records import ClaimedSearch, LabellingChange, RoundRow, RunRow
+    from db.records.labellings import LabellingChange
+    from db.records.runs import RoundRow, RunRow
+    from db.records.searches import ClaimedSearch
     from db.session import Database
     from services.config import SearchProfile
     from services.relabelling.spec import Relabelling

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from db.queries import mining, runs, statistics, tree_imports
 from db.queries.tree_imports import ImportedSearch
-from db.records import NewProblem
+from db.records.problems import NewProblem
 from services import reporting
 from services.config import Annotation, Profile, RoundProfile, SearchProfile
 from services.errors import ConfigurationError, ProblemImportError, TreeImportError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from db.records import NodeRecord
+    from db.records.searches import NodeRecord
     from db.session import Database
     from services.problems.records import ProblemRecord
 

@@ -18,7 +18,7 @@ from services.rollouts.spending import Experience, ranked
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from db.records import SearchProgress
+    from db.records.searches import SearchProgress
     from db.session import Database
     from services.config import Budget, SearchProfile
     from services.rollouts.spending import Ranked

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
 
-    from db.records import ClaimedSearch, NodeRecord
+    from db.records.searches import ClaimedSearch, NodeRecord
     from services.config import SearchProfile
     from services.rollouts.writer import GroupWriter
 

@@ -13,7 +13,9 @@ from services.rollouts.planning import RoundPlan
 from services.rollouts.stage import search_stage
 
 if TYPE_CHECKING:
-    from db.records import ProblemRow, RoundRow, SearchProgress
+    from db.records.problems import ProblemRow
+    from db.records.runs import RoundRow
+    from db.records.searches import SearchProgress
     from services.reporting import Bar
     from services.stages import RunContext
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from db.records import Prospect
+    from db.records.searches import Prospect
     from services.config import Tier
 
 PRIOR_ROLLOUTS = 2.0

@@ -16,7 +16,7 @@ from services.rollouts.owners import is_dead
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from db.records import SearchProgress
+    from db.records.searches import SearchProgress
     from db.session import Database
 
 POLL_SECONDS = 0.5

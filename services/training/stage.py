@@ -17,7 +17,8 @@ from services.config import StartFrom
 from services.stages import BOOTSTRAP_ROUND
 
 if TYPE_CHECKING:
-    from db.records import CheckpointRow, DatasetItemRecord, DatasetRow
+    from db.records.checkpoints import CheckpointRow
+    from db.records.datasets import DatasetItemRecord, DatasetRow
     from services.config import SftProfile
     from services.reporting import Bar
     from services.stages import RunContext

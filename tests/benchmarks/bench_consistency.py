@@ -32,7 +32,7 @@ from rich.table import Table
 
 from db import migrate
 from db.queries import problems, runs
-from db.records import NewProblem, RunProblemRecord
+from db.records.problems import NewProblem, RunProblemRecord
 from db.session import Database
 from db.vocabulary import Split
 from services.config import REPOSITORY, Actions, Sampling, SearchProfile, Settings

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from db.queries import consistency, searches
-from db.records import MutualTrajectory
+from db.records.consistency import MutualTrajectory
 from db.session import Database
 from db.vocabulary import Verdict
 from services.config import SandboxChoice, SearchProfile

@@ -18,7 +18,8 @@ import pytest
 from sqlalchemy import text
 
 from db.queries import integrity, problems, runs, searches
-from db.records import RunProblemRecord, RunRow
+from db.records.problems import RunProblemRecord
+from db.records.runs import RunRow
 from db.session import Database
 from db.vocabulary import Split
 from services.config import Profile, RoundProfile, SandboxChoice, SearchProfile, Settings

@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from db.errors import LeaseLost
 from db.queries import consistency, integrity, problems, runs, searches
-from db.records import CheckRecord, RoundRow
+from db.records.consistency import CheckRecord
+from db.records.runs import RoundRow
 from db.session import Database
 from db.vocabulary import Split, Verdict
 from services.config import Pool, SearchProfile, SftProfile

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from db.dataset_records import ExclusionRecord
 from db.queries import datasets, mining, runs
-from db.records import DatasetItemRecord
+from db.records.datasets import DatasetItemRecord, ExclusionRecord
 from db.session import Database
 from db.vocabulary import DatasetKind, ExclusionRule
 from services.config import PpmProfile, SftProfile

@@ -10,7 +10,7 @@ import datasets as hub
 import pyarrow.parquet as pq
 import pytest
 
-from db.dataset_records import DatasetDescription
+from db.records.datasets import DatasetDescription
 from db.session import Database
 from db.vocabulary import DatasetKind
 from services import reporting

@@ -13,7 +13,9 @@ from db import cookbook
 from db.errors import DatabaseError, QueryRejected
 from db.queries import checkpoints, datasets, mining, problems, readonly, runs, searches
 from db.queries import statistics as statistic_queries
-from db.records import DatasetItemRecord, NodeRecord, RoundRow, RunRow
+from db.records.datasets import DatasetItemRecord
+from db.records.runs import RoundRow, RunRow
+from db.records.searches import NodeRecord
 from db.session import Database
 from db.vocabulary import (
     CheckpointKind,

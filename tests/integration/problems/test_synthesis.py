@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from db.queries import integrity, mining, problems, searches, synthesis
-from db.records import RunRow
+from db.records.runs import RunRow
 from db.session import Database
 from db.vocabulary import DraftStatus, Split
 from services.config import SearchProfile

@@ -11,7 +11,10 @@ from sqlalchemy import text
 
 from db.bulk import commit_trees
 from db.queries import integrity, mining, problems, runs, searches
-from db.records import LabellingChange, RunProblemRecord, RunRow, SearchResult
+from db.records.labellings import LabellingChange
+from db.records.problems import RunProblemRecord
+from db.records.runs import RunRow
+from db.records.searches import SearchResult
 from db.session import Database
 from db.vocabulary import Split, Verdict
 from services.config import Profile, SearchProfile

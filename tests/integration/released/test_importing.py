@@ -12,7 +12,7 @@ import pytest
 from db.bulk import read_trees
 from db.errors import DatabaseError
 from db.queries import datasets, integrity, problems, runs
-from db.records import NodeRecord
+from db.records.searches import NodeRecord
 from db.session import Database
 from db.vocabulary import DatasetKind, Outcome, StepKind, TerminalReason, Verdict
 from services.config import Profile

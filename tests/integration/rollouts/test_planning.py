@@ -7,7 +7,8 @@ from dataclasses import replace
 from sqlalchemy import text
 
 from db.queries import integrity, problems, report, searches
-from db.records import ClaimedSearch, RoundRow, RunRow
+from db.records.runs import RoundRow, RunRow
+from db.records.searches import ClaimedSearch
 from db.session import Database
 from db.vocabulary import Split
 from services.config import Budget, SearchProfile, Tier

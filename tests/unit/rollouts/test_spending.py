@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from db.records import Prospect
+from db.records.searches import Prospect
 from services.config import Tier
 from services.rollouts.spending import Experience, gain, ranked
 
