@@ -92,8 +92,8 @@ def report(name: Annotated[str, typer.Argument(help="Name of the run")] = "demo"
 
 def _wanted(name: str, profile: str, source: str, mapping: str, limit: int | None) -> NewRun:
     """The options that say what a run is made from, read."""
-    from services.config import load_profile
     from services.problems.records import parse_mapping
+    from services.profiles import load_profile
     from services.runs import NewRun
 
     return NewRun(

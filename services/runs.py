@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from db.records.runs import RunRow
     from db.session import Database
-    from services.config import Profile
     from services.embedded.engines import Engines
+    from services.profiles import Profile
 
 RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 FEWEST_PROBLEMS = 3

@@ -87,6 +87,7 @@ def _spec(grader: GraderChoice, c: float | None, rewards: Sequence[str], ppm: st
     """
     from pydantic import ValidationError
 
+    from services.frozen import first_fault
     from services.relabelling.spec import Relabelling
 
     given = dict(entry.partition("=")[::2] for entry in rewards)
@@ -99,9 +100,8 @@ def _spec(grader: GraderChoice, c: float | None, rewards: Sequence[str], ppm: st
             {"grader": grader, "exploration": c, "rewards": given, "ppm": ppm}
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{where}: {first['msg']}. Correct this option.") from error
+        fault = first_fault(error, whole="the options")
+        raise ConfigurationError(f"{fault}. Correct this option.") from error
 
 
 def _ppm_path(context: RunContext, spec: Relabelling) -> str | None:

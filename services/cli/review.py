@@ -82,7 +82,7 @@ def _unsolved(database: Database, name: str, number: int | None) -> list[Unsolve
         ConfigurationError: there is no such run or round.
     """
     from db.queries import reviews, runs
-    from services.config import Profile
+    from services.profiles import Profile
 
     run = runs.by_name(database, name)
     if run is None:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from db.records.consistency import CheckRecord
 from db.vocabulary import TerminalReason
-from services.config import Actions, SearchProfile
 from services.consistency.prefix import draw_prefix, tree_of
 from services.errors import StateNotReproducible
+from services.profiles import Actions, SearchProfile
 from services.rollouts.results import recall_states
 from services.search.actions import completing
 from services.search.expansion import expansion_seed

@@ -16,10 +16,10 @@ from pydantic import ValidationError
 
 from db.queries import candidates, datasets, runs
 from services import reporting
-from services.config import Frozen
 from services.curation.choosing import choose
 from services.curation.decontamination import read_benchmark
 from services.errors import ConfigurationError, DatasetEmpty
+from services.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

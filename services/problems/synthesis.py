@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from db.records.problems import ProblemRow
     from db.session import Database
-    from services.config import SearchProfile
+    from services.profiles import SearchProfile
     from services.rollouts.engine import Equipment
     from services.search.protocols import Policy
 

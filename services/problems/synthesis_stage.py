@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from db.queries import checkpoints, synthesis
 from db.vocabulary import CheckpointKind
 from services import reporting
-from services.config import Sampling, SearchProfile
 from services.errors import ConfigurationError
 from services.inference.client import HttpPolicy
 from services.problems.synthesis import Rule, Workshop, synthesise
+from services.profiles import Sampling, SearchProfile
 from services.rollouts.equipment import open_equipment
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from db.bulk import commit_trees, read_trees
 from db.queries import labellings, mining, runs, searches, statistics
 from db.records.searches import SearchResult
-from services.config import Profile
 from services.errors import ConfigurationError
+from services.profiles import Profile
 from services.relabelling.choices import NO_PPM
 from services.relabelling.replay import regradable, reselect, restate, set_rewards
 from services.rollouts.results import record_of, tree_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from db.records.runs import RoundRow, RunRow
     from db.records.searches import ClaimedSearch
     from db.session import Database
-    from services.config import SearchProfile
+    from services.profiles import SearchProfile
     from services.relabelling.spec import Relabelling
     from services.search.protocols import Grader, ValueModel
     from services.search.tree import Tree

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from db.vocabulary import TerminalReason, Verdict
-from services.config import Frozen
+from services.frozen import Frozen
 from services.relabelling.choices import KEEP_PPM, GraderChoice
 
 Reward = Annotated[float, Field(ge=-1, le=1)]

@@ -14,10 +14,10 @@ from db.queries import mining, runs, statistics, tree_imports
 from db.queries.tree_imports import ImportedSearch
 from db.records.problems import NewProblem
 from services import reporting
-from services.config import Annotation, Profile, RoundProfile, SearchProfile
 from services.errors import ConfigurationError, ProblemImportError, TreeImportError
 from services.problems.files import read_rows
 from services.problems.records import content_hash, read_record
+from services.profiles import Annotation, Profile, RoundProfile, SearchProfile
 from services.released.nodes import nodes_of, rollouts_of
 from services.runs import RUN_NAME
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from services.config import Actions
 from services.grading.process import ProcessGrader
 from services.inference.client import HttpPolicy, HttpPpm
 from services.inference.few_shot import FEW_SHOT_PREFIX
+from services.profiles import Actions
 from services.rollouts.engine import Equipment
 from services.rollouts.sandboxes import open_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from services.config import Sampling, Settings
+    from services.config import Settings
+    from services.profiles import Sampling
 
 
 @asynccontextmanager

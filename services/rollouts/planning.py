@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from db.records.searches import SearchProgress
     from db.session import Database
-    from services.config import Budget, SearchProfile
+    from services.profiles import Budget, SearchProfile
     from services.rollouts.spending import Ranked
 
 TIER_SEEDS = 1_000_003

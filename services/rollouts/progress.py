@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from db.records.searches import ClaimedSearch, NodeRecord
-    from services.config import SearchProfile
+    from services.profiles import SearchProfile
     from services.rollouts.writer import GroupWriter
 
 

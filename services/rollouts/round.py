@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from db.queries import checkpoints, labellings, problems, runs
 from db.vocabulary import CheckpointKind, Split
 from services import reporting
-from services.config import Annotation
 from services.errors import ConfigurationError
+from services.profiles import Annotation
 from services.rollouts.planning import RoundPlan
 from services.rollouts.stage import search_stage
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from db.records.searches import Prospect
-    from services.config import Tier
+    from services.profiles import Tier
 
 PRIOR_ROLLOUTS = 2.0
 """How many rollouts of its own outweigh what a problem's source says of it."""

@@ -11,8 +11,9 @@ from kombu.utils.url import maybe_sanitize_url
 
 from db.queries import checkpoints, runs
 from db.session import Database
-from services.config import Profile, Settings
+from services.config import Settings
 from services.errors import EngineUnavailable
+from services.profiles import Profile
 from services.rollouts.engine import RolloutEngine
 from services.rollouts.equipment import open_equipment
 from services.rollouts.owners import owner_name

@@ -23,8 +23,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from db.vocabulary import Outcome
-from services.config import SearchProfile
 from services.grading.fake import ExactGrader
+from services.profiles import SearchProfile
 from services.sandbox.base import SandboxProvider
 from services.search.backup import back_up
 from services.search.expansion import expand, expansion_seed

@@ -27,7 +27,7 @@ from db.records.runs import RoundRow
 from db.records.searches import SearchResult
 from db.session import Database
 from db.vocabulary import Split
-from services.config import SearchProfile
+from services.profiles import SearchProfile
 from services.rollouts.results import Ledger
 from services.search.grow import grow
 from services.search.protocols import Assignment, Collaborators

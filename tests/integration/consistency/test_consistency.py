@@ -14,7 +14,6 @@ from db.records.consistency import CheckRecord
 from db.records.runs import RoundRow
 from db.session import Database
 from db.vocabulary import Split, Verdict
-from services.config import Pool, SearchProfile, SftProfile
 from services.consistency.judge import Judge
 from services.consistency.stage import judge_stage
 from services.consistency.worker import ConsistencyWorker
@@ -24,6 +23,7 @@ from services.errors import EngineUnavailable, PolicyUnavailable
 from services.grading.fake import ExactGrader
 from services.inference.scripted import ScriptedPolicy
 from services.inference.scripted_arithmetic import ASSISTANT, find_sum, write_step
+from services.profiles import Pool, SearchProfile, SftProfile
 from services.rollouts.engine import Equipment, RolloutEngine
 from services.sandbox.fake import FakeSandbox
 from services.steps import END_OF_CODE, END_OF_STEP, boxed, root_prompt

@@ -8,11 +8,11 @@ from db.queries import datasets, mining, runs
 from db.records.datasets import DatasetItemRecord, ExclusionRecord
 from db.session import Database
 from db.vocabulary import DatasetKind, ExclusionRule
-from services.config import PpmProfile, SftProfile
 from services.curation.choosing import Choice, choose
 from services.curation.decontamination import Benchmark
 from services.curation.spec import CurationSpec, preference_spec, sft_spec
 from services.errors import ConfigurationError
+from services.profiles import PpmProfile, SftProfile
 from tests.integration.curation.forests import (
     OTHER,
     RENAMED,

@@ -17,9 +17,9 @@ from db.records.runs import RunRow
 from db.records.searches import SearchResult
 from db.session import Database
 from db.vocabulary import Split, Verdict
-from services.config import Profile, SearchProfile
 from services.embedded.engines import Engines
 from services.errors import ConfigurationError, GraderUnavailable
+from services.profiles import Profile, SearchProfile
 from services.relabelling.choices import GraderChoice
 from services.relabelling.relabel import Labeller, open_labelling, relabel
 from services.relabelling.spec import Relabelling, Rewards

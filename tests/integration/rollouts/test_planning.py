@@ -11,7 +11,7 @@ from db.records.runs import RoundRow, RunRow
 from db.records.searches import ClaimedSearch
 from db.session import Database
 from db.vocabulary import Split
-from services.config import Budget, SearchProfile, Tier
+from services.profiles import Budget, SearchProfile, Tier
 from services.rollouts.planning import RoundPlan, tier_seed
 from services.rollouts.stage import search_stage
 from tests.factories import ROOT, answer_node, claimed, node, result, stored_round, stored_run

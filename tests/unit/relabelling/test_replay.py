@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from db.vocabulary import Verdict
-from services.config import SearchProfile
+from services.profiles import SearchProfile
 from services.relabelling.choices import NO_PPM
 from services.relabelling.relabel import Labeller, relabel_tree
 from services.relabelling.replay import reselect, restate

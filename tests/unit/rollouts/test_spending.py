@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from db.records.searches import Prospect
-from services.config import Tier
+from services.profiles import Tier
 from services.rollouts.spending import Experience, gain, ranked
 
 EVEN = Experience(rollouts=98, correct=49.0, tokens=9_800)
