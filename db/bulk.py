@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from db.migrate import PARTITION_PREFIX
-from db.records import NodeRecord
+from db.records.searches import NodeRecord
 from db.session import raw
 from db.vocabulary import Outcome, StepKind, TerminalReason, Verdict
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from db.records import ClaimedSearch, NodeChange, SearchResult
+    from db.records.searches import ClaimedSearch, NodeChange, SearchResult
     from db.session import Database
 
 # Enum columns are sent as text: the binary form of a Postgres enum value is its label.

@@ -1,4 +1,8 @@
-"""Schema versions: a database is used only at the very version that this code was written for."""
+"""Schema versions: a database is used only at the very version that this code was written for.
+
+A migration's file begins with its revision, so that a database at the newest one, which every
+command finds, is told without Alembic.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg.errors import DependentObjectsStillExist
+from sqlalchemy import text
 
 from db import reader, views
 from db.errors import SchemaMismatch
@@ -18,6 +19,7 @@ from db.errors import SchemaMismatch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from alembic.config import Config
     from sqlalchemy import Connection
 
     from db.session import Database
@@ -59,6 +61,8 @@ def upgrade(database: Database) -> None:
     Raises:
         SchemaMismatch: views outside of the schema `v1` build on those in it.
     """
+    from alembic import command
+
     with _naming_dependents(), database.engine.connect() as connection:
         config = _config()
         config.attributes["connection"] = connection
@@ -85,9 +89,8 @@ def ensure(database: Database) -> None:
         SchemaMismatch: the schema is older (says how to upgrade) or unknown to this version.
     """
     current = current_revision(database)
-    script = ScriptDirectory.from_config(_config())
-    head = script.get_current_head()
-    if current == head:
+    known = revisions()
+    if current == known[-1]:
         with database.begin() as connection:
             views_are_current = views.are_current(connection)
         if not views_are_current:
@@ -96,12 +99,11 @@ def ensure(database: Database) -> None:
     if current is None:
         upgrade(database)
         return
-    known = {revision.revision for revision in script.walk_revisions()}
     where = f"The database {database.display_url}"
     if current in known:
         raise SchemaMismatch(
-            f"{where} has the older schema {current}; this version needs {head}. Make a backup, "
-            "then run `stepforge db upgrade`."
+            f"{where} has the older schema {current}; this version needs {known[-1]}. Make a "
+            "backup, then run `stepforge db upgrade`."
         )
     raise SchemaMismatch(
         f"{where} has the schema {current}, which this version does not know: a newer "
@@ -112,7 +114,18 @@ def ensure(database: Database) -> None:
 def current_revision(database: Database) -> str | None:
     """The revision that the database is at; None where it holds no schema yet."""
     with database.begin() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar_one() is None:
+            return None
+        stored: str | None = connection.execute(
+            text("SELECT version_num FROM alembic_version")
+        ).scalar_one_or_none()
+        return stored
+
+
+def revisions() -> list[str]:
+    """Every revision of the schema, the oldest first."""
+    files = (MIGRATIONS / "versions").glob("[0-9]*_*.py")
+    return sorted(path.name.partition("_")[0] for path in files)
 
 
 @contextmanager
@@ -128,6 +141,8 @@ def _naming_dependents() -> Iterator[None]:
 
 
 def _config() -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     return config

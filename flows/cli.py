@@ -7,26 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from db.queries import runs
 from services import reporting
-from services.cli.app import Limit, Mapping, app
+from services.cli.app import app
 from services.cli.boundary import run_command
+from services.cli.options import Limit, Mapping  # noqa: TC001  # Typer reads these
 from services.cli.progress import TerminalReporter
-from services.cli.relabelling import relabel as relabel
-from services.cli.report import round_table, tier_table
-from services.cli.review import review_problems as review_problems
-from services.cli.synthesis import synthesise_problems as synthesise_problems
-from services.config import Settings, load_profile
-from services.embedded.engines import Engines
-from services.embedded.home import exclusive
-from services.embedded.orphans import end_orphans
-from services.problems.records import parse_mapping
-from services.runs import NewRun, create_run, fresh_name
 from services.threads import share_cores
 
 if TYPE_CHECKING:
-    from db.records import RunRow
+    from db.records.runs import RunRow
     from db.session import Database
+    from services.runs import NewRun
 
 console = Console()
 
@@ -75,6 +66,10 @@ def bootstrap(
 ) -> None:
     """Make the first policy of a run, and nothing more."""
     from flows.evolution import bootstrap as bootstrap_flow
+    from services.config import Settings
+    from services.embedded.engines import Engines
+    from services.embedded.home import exclusive
+    from services.runs import create_run
 
     wanted = _wanted(name, profile, source, mapping, limit)
     with (
@@ -97,6 +92,10 @@ def report(name: Annotated[str, typer.Argument(help="Name of the run")] = "demo"
 
 def _wanted(name: str, profile: str, source: str, mapping: str, limit: int | None) -> NewRun:
     """The options that say what a run is made from, read."""
+    from services.problems.records import parse_mapping
+    from services.profiles import load_profile
+    from services.runs import NewRun
+
     return NewRun(
         name=name,
         profile=load_profile(profile),
@@ -107,6 +106,13 @@ def _wanted(name: str, profile: str, source: str, mapping: str, limit: int | Non
 
 
 def _evolve(wanted: NewRun, *, fresh: bool) -> None:
+    from db.queries import runs
+    from services.config import Settings
+    from services.embedded.engines import Engines
+    from services.embedded.home import exclusive
+    from services.embedded.orphans import end_orphans
+    from services.runs import create_run, fresh_name
+
     with Engines(Settings()) as engines, exclusive(engines.home, "evolve"):
         with reporting.reporting_to(TerminalReporter(console)):
             reporting.current().say(f"Home folder {engines.home.path}")
@@ -126,6 +132,8 @@ def _evolve(wanted: NewRun, *, fresh: bool) -> None:
 
 
 def _print_report(database: Database, run: RunRow) -> None:
+    from services.cli.report import round_table, tier_table
+
     console.print(round_table(database, run))
     tiers = tier_table(database, run)
     if tiers is not None:

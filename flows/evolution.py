@@ -6,8 +6,7 @@ what is left to do, so that a flow can be stopped anywhere and run again.
 
 from __future__ import annotations
 
-from prefect import flow
-
+from flows.engine import flow
 from flows.training import train_policy, train_ppm
 from services import reporting
 from services.consistency.stage import has_open_problems, judge_round_stage

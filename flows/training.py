@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from prefect import flow
-
+from flows.engine import flow
 from services.stages import open_run, run_stage
 from services.training.stage import train_policy_stage, train_ppm_stage
 

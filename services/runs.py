@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from db.queries import problems, runs
-from db.records import RunProblemRecord
+from db.records.problems import RunProblemRecord
 from db.vocabulary import Split
 from services import reporting
 from services.errors import ConfigurationError
@@ -23,10 +23,10 @@ from services.problems.store import import_source
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from db.records import RunRow
+    from db.records.runs import RunRow
     from db.session import Database
-    from services.config import Profile
     from services.embedded.engines import Engines
+    from services.profiles import Profile
 
 RUN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 FEWEST_PROBLEMS = 3

@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from db.queries import runs
-from services.config import Profile, Settings
+from services.config import Settings
 from services.embedded.engines import Engines
 from services.errors import ConfigurationError
+from services.profiles import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from db.records import RunRow
+    from db.records.runs import RunRow
     from db.session import Database
-    from services.config import RoundProfile
+    from services.profiles import RoundProfile
 
 BOOTSTRAP_ROUND = 0
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from db.session import display_url
 from services.errors import SandboxUnavailable
-from services.rollouts.equipment import open_sandbox
+from services.rollouts.sandboxes import open_sandbox
 
 if TYPE_CHECKING:
     from services.config import Settings

@@ -31,12 +31,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An embedded server for the whole session; its database `postgres` holds the schema."""
+    """An embedded server for the whole session; its database `postgres` holds the schema.
+
+    It does not wait for the disk: that guards against a loss of power, which no test is about.
+    """
     home = open_home(tmp_path_factory.mktemp("home"))
     url = postgres.start(home)
     database = Database(url)
     migrate.ensure(database)
     database.close()
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute("ALTER SYSTEM SET fsync = off")
+        admin.execute("SELECT pg_reload_conf()")
     yield url
     postgres.stop(home)
 

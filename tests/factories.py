@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from db.dataset_records import TrajectoryCandidate, TrajectoryFilter
 from db.queries import candidates, problems, runs, searches
-from db.records import (
-    ClaimedSearch,
-    NewProblem,
-    NodeRecord,
-    RoundRow,
-    RunProblemRecord,
-    RunRow,
-    SearchResult,
-)
+from db.records.datasets import TrajectoryCandidate, TrajectoryFilter
+from db.records.problems import NewProblem, RunProblemRecord
+from db.records.runs import RoundRow, RunRow
+from db.records.searches import ClaimedSearch, NodeRecord, SearchResult
 from db.session import Database
 from db.vocabulary import Outcome, Split, StepKind, TerminalReason, Verdict
 from services.problems.records import content_hash

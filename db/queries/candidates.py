@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from db.dataset_records import PairCandidate, ProblemText, RoundLineage, TrajectoryCandidate
+from db.records.datasets import PairCandidate, ProblemText, RoundLineage, TrajectoryCandidate
 from db.vocabulary import PairKind
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, TextClause
 
-    from db.dataset_records import PairFilter, TrajectoryFilter
+    from db.records.datasets import PairFilter, TrajectoryFilter
     from db.session import Database
 
 # The share of a problem's rollouts that were correct, from the Q of its roots: a root has no prior,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select
 
 from db.models import Checkpoint, Evaluation, EvaluationAnswer
-from db.records import CheckpointRow, EvaluationRow
+from db.records.checkpoints import CheckpointRow, EvaluationRow
 from db.vocabulary import CheckpointKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from db.records import AnswerRecord
+    from db.records.checkpoints import AnswerRecord
     from db.session import Database
 
 _CHECKPOINT = (

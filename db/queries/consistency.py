@@ -13,14 +13,14 @@ from sqlalchemy import insert, text
 from db.errors import LeaseLost
 from db.models import ConsistencyCheck
 from db.queries.searches import MAX_FAILURES
-from db.records import ClaimedCandidate, ConsistencyProgress, MutualTrajectory
+from db.records.consistency import ClaimedCandidate, ConsistencyProgress, MutualTrajectory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import TextClause
 
-    from db.records import CheckRecord
+    from db.records.consistency import CheckRecord
     from db.session import Database
 
 _PLAN = text(

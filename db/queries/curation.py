@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from db.records import PathStep
+from db.records.trees import PathStep
 from db.vocabulary import StepKind
 
 if TYPE_CHECKING:

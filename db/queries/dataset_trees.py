@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from db.bulk import read_trees
-from db.dataset_records import StoredTree
+from db.records.datasets import StoredTree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select
 
-from db.dataset_records import DatasetDescription
 from db.models import Dataset, DatasetExclusion, DatasetItem, Run
-from db.records import DatasetItemRecord, DatasetRow
+from db.records.datasets import DatasetDescription, DatasetItemRecord, DatasetRow
 from db.session import raw
 from db.vocabulary import DatasetKind
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
-    from db.dataset_records import ExclusionRecord
+    from db.records.datasets import ExclusionRecord
     from db.session import Database
 
 READ_AT_A_TIME = 500

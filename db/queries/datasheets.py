@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from db.dataset_records import Count, ExclusionRecord, VersionDifference
+from db.records.datasets import Count, ExclusionRecord, VersionDifference
 from db.vocabulary import ExclusionRule
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from db.records import ClaimedSearch, NodeRecord
+    from db.records.searches import ClaimedSearch, NodeRecord
     from db.session import Database
 
 

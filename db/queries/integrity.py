@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from db.records import Violation
+from db.records.schema import Violation
 
 if TYPE_CHECKING:
     from db.session import Database

@@ -8,12 +8,12 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from db.models import Labelling, Run, RunProblem
-from db.records import LabellingChange
+from db.records.labellings import LabellingChange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from db.records import RunRow
+    from db.records.runs import RunRow
     from db.session import Database
 
 

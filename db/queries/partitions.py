@@ -14,7 +14,7 @@ from sqlalchemy import text
 from db.bulk import NODE_COLUMNS
 from db.errors import RoundBusy
 from db.migrate import PARTITION_PREFIX
-from db.records import ArchiveRow, RoundNodes
+from db.records.archives import ArchiveRow, RoundNodes
 from db.session import raw
 from db.vocabulary import NodesState
 

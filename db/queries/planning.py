@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from db.records import Prospect
+from db.records.searches import Prospect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from db.errors import DatabaseError
 from db.models import Problem, RunProblem
-from db.records import NewProblem, ProblemRow
+from db.records.problems import NewProblem, ProblemRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

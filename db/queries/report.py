@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, text
 
 from db.models import Stage
-from db.records import RoundReport, StageTime, TierReport
+from db.records.reports import RoundReport, StageTime, TierReport
 
 if TYPE_CHECKING:
     from db.session import Database

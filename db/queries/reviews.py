@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from db.errors import DatabaseError
 from db.models import Problem, ProblemReview, RunProblem
-from db.records import UnsolvedAnswer
+from db.records.problems import UnsolvedAnswer
 from db.vocabulary import ReviewDecision
 
 if TYPE_CHECKING:

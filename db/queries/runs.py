@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from db.migrate import PARTITION_PREFIX
 from db.models import Archive, Round, Run, RunProblem, Stage
-from db.records import RoundRow, RunRow
+from db.records.runs import RoundRow, RunRow
 from db.vocabulary import StageStatus
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from db.records import RunProblemRecord
+    from db.records.problems import RunProblemRecord
     from db.session import Database
 
 _RUN = (Run.id, Run.name, Run.profile, Run.base_model, Run.created_at)

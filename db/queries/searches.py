@@ -14,7 +14,7 @@ from sqlalchemy import text
 from db.bulk import commit_trees
 from db.errors import LeaseLost
 from db.queries import growth
-from db.records import ClaimedSearch, SearchProgress, SearchResult
+from db.records.searches import ClaimedSearch, SearchProgress, SearchResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

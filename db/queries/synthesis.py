@@ -8,13 +8,14 @@ from sqlalchemy import func, insert, literal, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from db.models import Problem, Run, RunProblem, SynthesisDraft
-from db.records import DraftCount, DroppedDraft, ProblemRow
+from db.records.problems import ProblemRow
+from db.records.synthesis import DraftCount, DroppedDraft
 from db.vocabulary import DraftStatus, Split
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from db.records import DraftRecord
+    from db.records.synthesis import DraftRecord
     from db.session import Database
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from db.bulk import copy_trees
 from db.queries import problems, runs
-from db.records import RunProblemRecord
+from db.records.problems import RunProblemRecord
 from db.vocabulary import Split
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from db.records import NewProblem, NodeRecord, RoundRow
+    from db.records.problems import NewProblem
+    from db.records.runs import RoundRow
+    from db.records.searches import NodeRecord
     from db.session import Database
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, text
 
 from db.models import Node, Problem, Round, Run, Search
-from db.records import PairPick, TreeNode, TreeSummary
+from db.records.trees import PairPick, TreeNode, TreeSummary
 from db.vocabulary import PairKind
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from db import views
-from db.records import ViewColumn, ViewDescription
+from db.records.schema import ViewColumn, ViewDescription
 
 if TYPE_CHECKING:
     from db.session import Database

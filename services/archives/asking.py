@@ -13,7 +13,7 @@ from services.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.records import ArchiveRow
+    from db.records.archives import ArchiveRow
 
 _Q_VALUE = "value_sum / greatest(visit_count + (prior IS NOT NULL)::int, 1) AS q_value"
 

@@ -1,8 +1,7 @@
-"""Parquet files of nodes: written whole or not at all, read in batches, known by their checksum."""
+"""Parquet files of nodes: written whole or not at all, read in batches."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import TYPE_CHECKING
 
@@ -10,13 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from db.queries.partitions import COLUMNS
-from services.errors import ArchiveDamaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
-
-    from db.records import ArchiveRow
 
 BATCH = 50_000
 """Nodes of a row group; memory holds one."""
@@ -78,31 +74,6 @@ def read(path: Path) -> Iterator[list[tuple[object, ...]]]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=BATCH):
             yield list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
-
-
-def checksum(path: Path) -> bytes:
-    """sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
-
-
-def verify(archive: ArchiveRow, path: Path) -> None:
-    """Insist that the file is there and is the one that was written.
-
-    Raises:
-        ArchiveDamaged: it is gone or has changed; says what to do.
-    """
-    where = f"The archive of round {archive.round_id}, {path},"
-    remedy = "Bring the file back from a backup; nothing else holds these nodes."
-    try:
-        found = checksum(path)
-    except OSError as error:
-        raise ArchiveDamaged(f"{where} cannot be read: {error.strerror}. {remedy}") from error
-    if found != archive.sha256:
-        raise ArchiveDamaged(
-            f"{where} has changed since it was written (sha256 {found.hex()[:12]}..., not "
-            f"{archive.sha256.hex()[:12]}...). {remedy}"
-        )
 
 
 def _flush(path: Path) -> None:

@@ -3,6 +3,9 @@
 Every step can be cut anywhere and run again. A table is dropped only in the transaction that
 records its file, after the file was read back and counted; a file is forgotten only in the
 transaction that made its table again.
+
+Only what reads or writes such a file imports `services.archives.files`, since Arrow is slow to
+load.
 """
 
 from __future__ import annotations
@@ -11,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.queries import partitions
-from db.records import ArchiveRow
+from db.records.archives import ArchiveRow
 from db.vocabulary import NodesState
-from services.archives import files
+from services.archives.checksums import checksum, verify
 from services.errors import ArchiveDamaged, ConfigurationError
 
 if TYPE_CHECKING:
-    from db.records import RoundNodes
+    from db.records.archives import RoundNodes
     from db.session import Database
 
 
@@ -56,6 +59,8 @@ def archive(database: Database, this: RoundNodes, folder: Path) -> ArchiveRow:
         ArchiveDamaged: the file does not hold what the table held; the table is kept.
         RoundBusy: another process moves its nodes.
     """
+    from services.archives import files
+
     folder.mkdir(parents=True, exist_ok=True)
     path = folder.resolve() / f"{this.run}-round-{this.number}-{this.round_id}.parquet"
     with partitions.alone(database, this.round_id) as connection:
@@ -69,9 +74,7 @@ def archive(database: Database, this: RoundNodes, folder: Path) -> ArchiveRow:
             count = files.write(path, partitions.read(reading, this.round_id, batch=files.BATCH))
         if count != sum(len(rows) for rows in files.read(path)):
             raise ArchiveDamaged(f"{path} was written short; the nodes are kept. Try again.")
-        made = ArchiveRow(
-            this.round_id, str(path), count, path.stat().st_size, files.checksum(path)
-        )
+        made = ArchiveRow(this.round_id, str(path), count, path.stat().st_size, checksum(path))
         with database.begin() as recording:
             partitions.record_archive(recording, made)
     return made
@@ -91,7 +94,9 @@ def attach(database: Database, this: RoundNodes, path: Path | None = None) -> No
         if state is NodesState.ARCHIVED:
             (row,) = (a for a in partitions.archives(database) if a.round_id == this.round_id)
             file = path or Path(row.path)
-            files.verify(row, file)
+            verify(row, file)
+            from services.archives import files
+
             with database.begin() as restoring:
                 count = partitions.restore(restoring, this.round_id, files.read(file))
                 if count != row.node_count:
@@ -120,7 +125,7 @@ def damaged(database: Database) -> list[str]:
     found = []
     for row in partitions.archives(database):
         try:
-            files.verify(row, Path(row.path))
+            verify(row, Path(row.path))
         except ArchiveDamaged as error:
             found.append(str(error))
     return found

@@ -9,9 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from db import cookbook
 from db.errors import QueryRejected
-from db.queries import readonly
 from services.cli.opening import open_database
 from services.cli.results import Form, write
 
@@ -33,6 +31,8 @@ def query(
     max_rows: MaxRows = 1000,
 ) -> None:
     """Ask the trajectory database; read-only. docs/database.md describes its views."""
+    from db.queries import readonly
+
     with open_database() as database:
         limits = readonly.Limits(seconds=timeout, rows=max_rows)
         result = readonly.run(database, sql, limits=limits)
@@ -52,6 +52,8 @@ def cook(
     max_rows: MaxRows = 1000,
 ) -> None:
     """Answer a question of the cookbook: stepforge cookbook NAME [--parameter=value ...]."""
+    from db import cookbook
+
     if not name:
         _list_recipes()
         return
@@ -60,6 +62,8 @@ def cook(
     if show_sql:
         console.print(recipe.sql, end="", markup=False, highlight=False, soft_wrap=True)
         return
+    from db.queries import readonly
+
     with open_database() as database:
         limits = readonly.Limits(seconds=timeout, rows=max_rows)
         result = readonly.run(database, recipe.sql, values, limits=limits)
@@ -67,6 +71,8 @@ def cook(
 
 
 def _list_recipes() -> None:
+    from db import cookbook
+
     table = Table()
     table.add_column("recipe", no_wrap=True)
     table.add_column("question")

@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from db.dataset_records import (
-        Count,
-        DatasetDescription,
-        ExclusionRecord,
-        VersionDifference,
-    )
+    from db.records.datasets import Count, DatasetDescription, ExclusionRecord, VersionDifference
     from services.curation.versions import Manifest
 
 _BAR_WIDTH = 30

@@ -8,21 +8,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from db.queries import datasets, datasheets
 from services import reporting
-from services.cli.dataset_view import (
-    Datasheet,
-    render_datasheet,
-    render_difference,
-    version_table,
-)
 from services.cli.opening import open_database
 from services.cli.progress import TerminalReporter
-from services.curation.export import ExportPlan, export
-from services.curation.export_rows import Format
-from services.curation.export_shards import FileKind
-from services.curation.spec import load_spec
-from services.curation.versions import create_version, find_run, find_version
+from services.curation.export_forms import FileKind, Format
 
 datasets_app = typer.Typer(
     help="Dataset versions: make, look at, compare and export them.", no_args_is_help=True
@@ -43,6 +32,9 @@ def create_dataset(
     ] = None,
 ) -> None:
     """Make a version; the same spec over the same data gives the same content."""
+    from services.curation.spec import load_spec
+    from services.curation.versions import create_version, find_run
+
     wanted = load_spec(spec)
     with open_database() as database, reporting.reporting_to(TerminalReporter(console)):
         made = create_version(
@@ -58,6 +50,9 @@ def create_dataset(
 @datasets_app.command("list")
 def list_datasets() -> None:
     """List every version, those of the curate stages too."""
+    from db.queries import datasets
+    from services.cli.dataset_view import version_table
+
     with open_database() as database:
         console.print(version_table(datasets.described(database)))
 
@@ -70,6 +65,10 @@ def show_dataset(
     ] = 20,
 ) -> None:
     """Print the datasheet of a version."""
+    from db.queries import datasheets
+    from services.cli.dataset_view import Datasheet, render_datasheet
+    from services.curation.versions import find_version
+
     with open_database() as database:
         version = find_version(database, name)
         sheet = Datasheet(
@@ -84,6 +83,10 @@ def show_dataset(
 @datasets_app.command("diff")
 def diff_datasets(first: Version, second: Version) -> None:
     """Show how two versions differ, in items and in specs."""
+    from db.queries import datasheets
+    from services.cli.dataset_view import render_difference
+    from services.curation.versions import find_version
+
     with open_database() as database:
         left, right = find_version(database, first), find_version(database, second)
         difference = datasheets.difference(database, left.id, right.id)
@@ -102,6 +105,9 @@ def export_dataset(
     ] = 0.0,
 ) -> None:
     """Write a version as a Hugging Face dataset; stopped anywhere, run it again to go on."""
+    from services.curation.export import ExportPlan, export
+    from services.curation.versions import find_version
+
     with open_database() as database, reporting.reporting_to(TerminalReporter(console)):
         version = find_version(database, name)
         plan = ExportPlan(

@@ -5,9 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from services.config import Settings
-from services.embedded.engines import Engines
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -17,5 +14,8 @@ if TYPE_CHECKING:
 @contextmanager
 def open_database() -> Iterator[Database]:
     """The home's database, running for as long as the command needs it."""
+    from services.config import Settings
+    from services.embedded.engines import Engines
+
     with Engines(Settings()) as engines:
         yield engines.database()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from db.records import ViewDescription
+    from db.records.schema import ViewDescription
 
 _HEAD = """# The database
 

@@ -7,33 +7,26 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from db.queries import checkpoints
 from db.vocabulary import CheckpointKind
 from services import reporting
-from services.cli.app import app
 from services.cli.progress import TerminalReporter
 from services.errors import ConfigurationError
-from services.grading.fake import ExactGrader
-from services.grading.process import ProcessGrader
-from services.inference.client import HttpPpm
-from services.relabelling.relabel import Labeller, open_labelling
-from services.relabelling.relabel import relabel as relabel_round
-from services.relabelling.spec import KEEP_PPM, NO_PPM, GraderChoice, Relabelling
-from services.rollouts.tasks import owner_name
-from services.stages import open_run
+from services.relabelling.choices import KEEP_PPM, NO_PPM, GraderChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from db.records import LabellingChange
+    from db.records.labellings import LabellingChange
     from services.grading.base import Grader
     from services.relabelling.relabel import RoundPair
+    from services.relabelling.spec import Relabelling
+    from services.search.protocols import ValueModel
     from services.stages import RunContext
 
+relabelling_app = typer.Typer()
 console = Console()
 
 LIST_PPMS = (
@@ -41,7 +34,7 @@ LIST_PPMS = (
 )
 
 
-@app.command()
+@relabelling_app.command()
 def relabel(
     run: Annotated[str, typer.Argument(help="Name of the run")],
     round_number: Annotated[int, typer.Option("--round", min=1, help="Round to label again")],
@@ -66,6 +59,9 @@ def relabel(
     the visits: selection is followed through the recorded tree for as long as it stays in it. The
     policy, the candidates, the depth and the seed cannot be changed without searching.
     """
+    from services.relabelling.relabel import open_labelling
+    from services.stages import open_run
+
     spec = _spec(grader, c, reward or [], ppm)
     with open_run(run) as context, reporting.reporting_to(TerminalReporter(console)):
         ppm_path = _ppm_path(context, spec)
@@ -89,6 +85,11 @@ def _spec(grader: GraderChoice, c: float | None, rewards: Sequence[str], ppm: st
     Raises:
         ConfigurationError: one of them cannot be; says which.
     """
+    from pydantic import ValidationError
+
+    from services.frozen import first_fault
+    from services.relabelling.spec import Relabelling
+
     given = dict(entry.partition("=")[::2] for entry in rewards)
     if ppm not in (KEEP_PPM, NO_PPM) and not ppm.isdigit():
         raise ConfigurationError(
@@ -99,9 +100,8 @@ def _spec(grader: GraderChoice, c: float | None, rewards: Sequence[str], ppm: st
             {"grader": grader, "exploration": c, "rewards": given, "ppm": ppm}
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{where}: {first['msg']}. Correct this option.") from error
+        fault = first_fault(error, whole="the options")
+        raise ConfigurationError(f"{fault}. Correct this option.") from error
 
 
 def _ppm_path(context: RunContext, spec: Relabelling) -> str | None:
@@ -110,6 +110,8 @@ def _ppm_path(context: RunContext, spec: Relabelling) -> str | None:
     Raises:
         ConfigurationError: there is no such PPM.
     """
+    from db.queries import checkpoints
+
     if not spec.ppm.isdigit():
         return None
     found = checkpoints.find_by_id(context.database, int(spec.ppm))
@@ -126,15 +128,25 @@ async def _relabel(
     progress: Callable[[int, int], None],
 ) -> LabellingChange:
     """Open the grader and the PPM that the labelling needs, and label."""
+    from services.relabelling.relabel import Labeller
+    from services.relabelling.relabel import relabel as relabel_round
+    from services.rollouts.owners import owner_name
+
     async with AsyncExitStack() as stack:
         grader: Grader | None = None
         if spec.grader is GraderChoice.MATH_VERIFY:
+            from services.grading.process import ProcessGrader
+
             grader = ProcessGrader()
             stack.push_async_callback(grader.close)
         elif spec.grader is GraderChoice.PLAIN:
+            from services.grading.fake import ExactGrader
+
             grader = ExactGrader()
-        value = None
+        value: ValueModel | None = None
         if ppm is not None:
+            from services.inference.client import HttpPpm
+
             context.engines.start_model_server()
             settings = context.engines.service_settings()
             value = HttpPpm(

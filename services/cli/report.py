@@ -13,7 +13,8 @@ from services.rollouts.round import SEARCH
 from services.stages import BOOTSTRAP_ROUND
 
 if TYPE_CHECKING:
-    from db.records import EvaluationRow, RunRow
+    from db.records.checkpoints import EvaluationRow
+    from db.records.runs import RunRow
     from db.session import Database
 
 MISSING = "-"

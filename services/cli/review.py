@@ -10,29 +10,26 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from db.queries import reviews, runs
 from db.vocabulary import ReviewDecision
-from services.cli.app import problems_app
 from services.cli.opening import open_database
 from services.cli.tree_view import visible
-from services.config import Profile
 from services.errors import ConfigurationError
-from services.grading.process import ProcessGrader
-from services.problems.review import Suspicion, suspicions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.records import UnsolvedAnswer
+    from db.records.problems import UnsolvedAnswer
     from db.session import Database
+    from services.problems.review import Suspicion
 
+review_app = typer.Typer()
 console = Console()
 
 SHOWN_CHARACTERS = 60
 SHOWN_SEARCHES = 4
 
 
-@problems_app.command("review")
+@review_app.command("review")
 def review_problems(
     run: Annotated[str, typer.Argument(help="Run whose unsolved problems are looked at")] = "demo",
     round_number: Annotated[
@@ -55,6 +52,8 @@ def review_problems(
     A problem that was marked is not listed again. One that is mislabelled or ambiguous is searched
     no more, and no later dataset version holds its solutions or pairs.
     """
+    from db.queries import reviews
+
     with open_database() as database:
         if mark is not None:
             decision = _decision(mark[1])
@@ -83,6 +82,9 @@ def _unsolved(database: Database, name: str, number: int | None) -> list[Unsolve
     Raises:
         ConfigurationError: there is no such run or round.
     """
+    from db.queries import reviews, runs
+    from services.profiles import Profile
+
     run = runs.by_name(database, name)
     if run is None:
         known = ", ".join(runs.names(database)) or "none yet"
@@ -101,6 +103,9 @@ def _unsolved(database: Database, name: str, number: int | None) -> list[Unsolve
 async def _suspicions(
     answers: Sequence[UnsolvedAnswer], *, min_share: float, min_agreeing: int
 ) -> list[Suspicion]:
+    from services.grading.process import ProcessGrader
+    from services.problems.review import suspicions
+
     async with ProcessGrader() as grader:
         return await suspicions(answers, grader, min_share=min_share, min_agreeing=min_agreeing)
 

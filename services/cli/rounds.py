@@ -10,12 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from db.queries import partitions
-from services.archives import asking, lifecycle
 from services.cli.opening import open_database
 from services.cli.results import Form, write
-from services.config import Settings
-from services.embedded.home import open_home
 
 rounds_app = typer.Typer(
     help="Rounds: where their nodes are, and moving them out of Postgres and back.",
@@ -33,6 +29,8 @@ Folder = Annotated[
 @rounds_app.command("list")
 def list_rounds() -> None:
     """List every round with the place and the size of its nodes."""
+    from db.queries import partitions
+
     with open_database() as database:
         rows = partitions.rounds(database)
     table = Table("run", "round", "finished", "nodes are", "nodes", "MB", "file")
@@ -52,6 +50,8 @@ def list_rounds() -> None:
 @rounds_app.command()
 def detach(run: Run, number: Number) -> None:
     """Take a round's nodes out of the table `nodes`; they stay in Postgres, beside it."""
+    from services.archives import lifecycle
+
     with open_database() as database:
         lifecycle.detach(database, lifecycle.find(database, run, number))
     _say(f"The nodes of round {number} of {run} are detached. `stepforge rounds attach` undoes it.")
@@ -60,6 +60,8 @@ def detach(run: Run, number: Number) -> None:
 @rounds_app.command()
 def archive(run: Run, number: Number, to: Folder = None) -> None:
     """Move a round's nodes to a Parquet file; labels, pairs and datasets stay in Postgres."""
+    from services.archives import lifecycle
+
     with open_database() as database:
         made = lifecycle.archive(database, lifecycle.find(database, run, number), _folder(to))
     _say(f"{made.node_count:,} nodes are in {made.path} ({made.file_bytes / 1e6:,.1f} MB).")
@@ -72,6 +74,8 @@ def attach(
     file: Annotated[Path | None, typer.Option("--file", help="Where the file is now")] = None,
 ) -> None:
     """Put a round's nodes back into the table `nodes`; a file is checked first and kept."""
+    from services.archives import lifecycle
+
     with open_database() as database:
         lifecycle.attach(database, lifecycle.find(database, run, number), file)
     _say(f"The nodes of round {number} of {run} are attached.")
@@ -83,6 +87,8 @@ def retain(
     to: Folder = None,
 ) -> None:
     """Archive the finished rounds of every run but its newest ones."""
+    from services.archives import lifecycle
+
     with open_database() as database:
         made = lifecycle.retain(database, newest=newest, folder=_folder(to))
     for row in made:
@@ -99,6 +105,9 @@ def query(
     max_rows: Annotated[int, typer.Option(min=1, help="Rows to return at most")] = 1000,
 ) -> None:
     """Ask the archived rounds where they lie; the view `nodes` holds every archived node."""
+    from db.queries import partitions
+    from services.archives import asking
+
     with open_database() as database:
         archives = partitions.archives(database)
     result = asking.ask(archives, sql, max_rows=max_rows)
@@ -106,6 +115,9 @@ def query(
 
 
 def _folder(given: Path | None) -> Path:
+    from services.config import Settings
+    from services.embedded.home import open_home
+
     return given or open_home(Settings().home).archives
 
 

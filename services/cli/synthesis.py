@@ -9,14 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from services import reporting
-from services.cli.app import problems_app
 from services.cli.progress import TerminalReporter
-from services.stages import open_run
 
+synthesis_app = typer.Typer()
 console = Console()
 
 
-@problems_app.command("synthesise")
+@synthesis_app.command("synthesise")
 def synthesise_problems(
     run: Annotated[str, typer.Argument(help="Run whose training problems are the seeds")],
     count: Annotated[int, typer.Option(min=1, help="Drafts to write")] = 20,
@@ -34,6 +33,7 @@ def synthesise_problems(
     """
     from services.problems.synthesis import Rule
     from services.problems.synthesis_stage import Wanted, synthesise_stage
+    from services.stages import open_run
 
     wanted = Wanted(
         count=count,

@@ -18,7 +18,7 @@ from services.steps import STOPS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.records import TreeNode, TreeSummary
+    from db.records.trees import TreeNode, TreeSummary
 
 TEXT_CHARACTERS = 100
 

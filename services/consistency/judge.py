@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from db.records import CheckRecord
+from db.records.consistency import CheckRecord
 from db.vocabulary import TerminalReason
-from services.config import Actions, SearchProfile
 from services.consistency.prefix import draw_prefix, tree_of
 from services.errors import StateNotReproducible
+from services.profiles import Actions, SearchProfile
 from services.rollouts.results import recall_states
 from services.search.actions import completing
 from services.search.expansion import expansion_seed
@@ -26,7 +26,8 @@ from services.steps import boxed, in_words
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.records import ClaimedCandidate, PathStep
+    from db.records.consistency import ClaimedCandidate
+    from db.records.trees import PathStep
     from services.consistency.prefix import Prefix
     from services.rollouts.engine import Equipment
     from services.search.tree import Tree

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
-from db.records import PathStep
+from db.records.trees import PathStep
 from db.vocabulary import Outcome, StepKind
 from services.search.tree import Node, Tree
 from services.steps import END_OF_STEP, split_ending

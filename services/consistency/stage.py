@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from db.queries import consistency
 from services import reporting
 from services.errors import EngineUnavailable
-from services.rollouts.stage import POLL_SECONDS, RING_AGAIN_SECONDS, STALLED_SECONDS, is_dead
+from services.rollouts.owners import is_dead
+from services.rollouts.stage import POLL_SECONDS, RING_AGAIN_SECONDS, STALLED_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from db.records import ConsistencyProgress, RoundRow
+    from db.records.consistency import ConsistencyProgress
+    from db.records.runs import RoundRow
     from db.session import Database
     from services.stages import RunContext
 

@@ -10,15 +10,17 @@ from celery.utils.log import get_task_logger
 from db.queries import checkpoints, runs
 from db.session import Database
 from db.vocabulary import CheckpointKind
-from services.config import Discriminator, Profile, Settings
+from services.config import Settings
 from services.consistency.judge import Judge
 from services.consistency.worker import ConsistencyWorker
+from services.profiles import Discriminator, Profile
 from services.rollouts.equipment import open_equipment
-from services.rollouts.tasks import owner_name, send
+from services.rollouts.owners import owner_name
+from services.rollouts.tasks import send
 from services.worker import app
 
 if TYPE_CHECKING:
-    from db.records import RoundRow
+    from db.records.runs import RoundRow
 
 logger = get_task_logger(__name__)
 

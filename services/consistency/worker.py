@@ -17,7 +17,8 @@ from services.errors import InfrastructureError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.records import ClaimedCandidate, PathStep
+    from db.records.consistency import ClaimedCandidate
+    from db.records.trees import PathStep
     from db.session import Database
     from services.consistency.judge import Judge
 

@@ -14,8 +14,7 @@ from services.curation.spec import Template
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from db.dataset_records import ProblemText
-    from db.records import DatasetItemRecord
+    from db.records.datasets import DatasetItemRecord, ProblemText
     from db.session import Database
     from services.curation.spec import Balance, ProblemRules
 

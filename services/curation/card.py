@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from services.curation.export_rows import Format
+from services.curation.export_forms import Format
 from services.curation.versions import manifest_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from db.dataset_records import Count, DatasetDescription
-    from services.curation.export_shards import FileKind
+    from db.records.datasets import Count, DatasetDescription
+    from services.curation.export_forms import FileKind
     from services.curation.versions import Manifest
 
 _ABOUT: Mapping[Format, str] = {

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from db.dataset_records import PairCandidate, PairFilter, TrajectoryCandidate, TrajectoryFilter
 from db.queries import candidates, datasets, runs
+from db.records.datasets import PairCandidate, PairFilter, TrajectoryCandidate, TrajectoryFilter
 from db.vocabulary import DatasetKind
 from services.curation.caps import balanced, within_templates
 from services.curation.consistent import consistent_items
@@ -28,8 +28,8 @@ from services.stages import BOOTSTRAP_ROUND
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from db.dataset_records import ExclusionRecord
-    from db.records import DatasetItemRecord, RoundRow
+    from db.records.datasets import DatasetItemRecord, ExclusionRecord
+    from db.records.runs import RoundRow
     from db.session import Database
     from services.curation.decontamination import Benchmark
     from services.curation.spec import CurationSpec

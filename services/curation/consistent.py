@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from db.queries import consistency
-from db.records import DatasetItemRecord
+from db.records.datasets import DatasetItemRecord
 from services.curation.items import solution_text
 from services.curation.reading import paths_to
 from services.steps import segment, solution_prompt

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from db.dataset_records import ExclusionRecord
+from db.records.datasets import ExclusionRecord
 from db.vocabulary import ExclusionRule
 from services.curation.similarity import SimilarTexts, ngrams, shingles, words
 from services.problems.sources import read_source
@@ -20,7 +20,7 @@ from services.problems.sources import read_source
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from db.dataset_records import ProblemText
+    from db.records.datasets import ProblemText
     from services.curation.spec import Decontamination
 
 _EVIDENCE_CHARACTERS = 300

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING
 from db.queries import dataset_trees, datasets, datasheets
 from services import reporting
 from services.curation.card import dataset_card
-from services.curation.export_rows import SCHEMAS, Format, require_format, row_of, tree_row
-from services.curation.export_shards import FileKind, publish, shard_path, write_shard
+from services.curation.export_forms import FileKind, Format
+from services.curation.export_rows import SCHEMAS, require_format, row_of, tree_row
+from services.curation.export_shards import publish, shard_path, write_shard
 from services.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from db.dataset_records import DatasetDescription
+    from db.records.datasets import DatasetDescription
     from db.session import Database
     from services.curation.export_rows import Row
 

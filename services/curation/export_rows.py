@@ -7,32 +7,22 @@ preference with explicit prompt, stepwise supervision).
 from __future__ import annotations
 
 from dataclasses import asdict
-from enum import StrEnum
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from db.vocabulary import DatasetKind
+from services.curation.export_forms import Format
 from services.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from db.dataset_records import DatasetDescription, StoredTree
-    from db.records import DatasetItemRecord, NodeRecord
+    from db.records.datasets import DatasetDescription, DatasetItemRecord, StoredTree
+    from db.records.searches import NodeRecord
 
     Row = Mapping[str, object]
-
-
-class Format(StrEnum):
-    """What a row of an export is."""
-
-    SFT = "sft"  # prompt, completion
-    CONVERSATIONAL = "conversational"  # messages of user and assistant
-    PREFERENCE = "preference"  # prompt, chosen, rejected, margin
-    STEPWISE = "stepwise"  # prompt, completions, labels
-    TREES = "trees"  # the search trees that the items come from
 
 
 USER, ASSISTANT = "<|user|>:\n", "\n<|assistant|>: "

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from services.curation.export_forms import FileKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
     from services.curation.export_rows import Row
 
 ROWS_A_GROUP = 500
-
-
-class FileKind(StrEnum):
-    """What a shard is written as."""
-
-    JSONL = "jsonl"
-    PARQUET = "parquet"
 
 
 def shard_path(folder: Path, number: int, count: int, kind: FileKind) -> Path:

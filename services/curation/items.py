@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from db.records import DatasetItemRecord
+from db.records.datasets import DatasetItemRecord
 from db.vocabulary import PairKind
 from services.curation.spec import Weighting
 from services.steps import segment, solution_prompt
@@ -17,8 +17,8 @@ from services.steps import segment, solution_prompt
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from db.dataset_records import PairCandidate, TrajectoryCandidate
-    from db.records import PathStep
+    from db.records.datasets import PairCandidate, TrajectoryCandidate
+    from db.records.trees import PathStep
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from services.curation.reading import BATCH, paths_to, problems_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from db.dataset_records import PairCandidate
-    from db.records import DatasetItemRecord, PathStep
+    from db.records.datasets import DatasetItemRecord, PairCandidate
+    from db.records.trees import PathStep
     from db.session import Database
     from services.curation.items import PairTexts
     from services.curation.spec import CurationSpec

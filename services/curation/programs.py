@@ -18,7 +18,7 @@ from services.steps import split_ending
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.records import PathStep
+    from db.records.trees import PathStep
 
 _CODE = (StepKind.CODE, StepKind.FINAL_CODE)
 

@@ -10,8 +10,8 @@ from db.queries import candidates, curation
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from db.dataset_records import ProblemText
-    from db.records import PathStep
+    from db.records.datasets import ProblemText
+    from db.records.trees import PathStep
     from db.session import Database
 
 End = tuple[int, int, int]

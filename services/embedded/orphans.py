@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from services.embedded.processes import still_running
+
 if TYPE_CHECKING:
     from services.embedded.home import Home
 
@@ -25,8 +27,7 @@ def end_orphans(home: Home) -> None:
     for orphan in orphans:
         with suppress(psutil.NoSuchProcess):
             orphan.terminate()
-    _, stubborn = psutil.wait_procs(orphans, timeout=5)
-    for orphan in stubborn:
+    for orphan in still_running(orphans, after_seconds=5):
         with suppress(psutil.NoSuchProcess):
             orphan.kill()
 

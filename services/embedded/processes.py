@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from services.embedded.home import Home
 
 LOG_TAIL_CHARACTERS = 2_000
+SECONDS_BETWEEN_LOOKS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Managed:
                 return None
         except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
             return None
-        return process if process.status() != psutil.STATUS_ZOMBIE else None
+        return process if _runs(process) else None
 
     def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start it, unless it runs. It does not get this terminal's signals."""
@@ -74,10 +76,10 @@ class Managed:
         if process is not None:
             family = [process, *process.children(recursive=True)]
             process.send_signal(how)
-            _, stubborn = psutil.wait_procs(family, timeout=patience_seconds)
+            stubborn = still_running(family, after_seconds=patience_seconds)
             for survivor in stubborn:
                 survivor.kill()
-            psutil.wait_procs(stubborn, timeout=patience_seconds)
+            still_running(stubborn, after_seconds=patience_seconds)
         self._pid_file.unlink(missing_ok=True)
 
     def log_tail(self) -> str:
@@ -86,3 +88,26 @@ class Managed:
             return self.log.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:].strip()
         except OSError:
             return ""
+
+
+def still_running(
+    processes: Sequence[psutil.Process], *, after_seconds: float
+) -> list[psutil.Process]:
+    """Wait until the processes have ended, so long at most; those that have not.
+
+    One that has ended but was not collected by its parent counts as ended: an engine outlives the
+    command that started it, and the init of a container may collect late or never.
+    """
+    deadline = time.monotonic() + after_seconds
+    running = [process for process in processes if _runs(process)]
+    while running and time.monotonic() < deadline:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        running = [process for process in running if _runs(process)]
+    return running
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

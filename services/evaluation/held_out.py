@@ -10,10 +10,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from db.queries import checkpoints, problems
-from db.records import AnswerRecord
+from db.records.checkpoints import AnswerRecord
 from db.vocabulary import CheckpointKind, Split, TerminalReason
 from services import reporting
-from services.config import Sampling, SearchProfile
+from services.profiles import Sampling, SearchProfile
 from services.rollouts.equipment import open_equipment
 from services.search.grow import grow
 from services.search.protocols import Assignment, Collaborators
@@ -23,8 +23,8 @@ from services.steps import root_prompt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.records import ProblemRow
-    from services.config import EvaluationProfile
+    from db.records.problems import ProblemRow
+    from services.profiles import EvaluationProfile
     from services.reporting import Bar
     from services.rollouts.engine import Equipment
     from services.stages import RunContext

@@ -20,7 +20,7 @@ from services.steps import STOPS, Candidate, clean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.config import Sampling
+    from services.profiles import Sampling
 
 PREFIX_CHARACTERS = 200
 """Prompts that agree in so many characters are taken to be of one problem."""

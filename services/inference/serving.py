@@ -13,6 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from services.errors import EngineUnavailable, ModelError
+from services.frozen import first_fault
 from services.inference.local_jobs import RequestRefused
 from services.inference.openai_api import ErrorAnswer, ErrorDetail
 
@@ -42,9 +43,8 @@ async def read_body(request: web.Request, kind: type[Body]) -> Body:
     try:
         return kind.model_validate_json(await request.read())
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RequestRefused(f"The request is wrong: {where or 'body'}: {first['msg']}.") from error
+        fault = first_fault(error, whole="body")
+        raise RequestRefused(f"The request is wrong: {fault}.") from error
 
 
 def json_answer(answer: BaseModel, status: int = 200) -> web.Response:

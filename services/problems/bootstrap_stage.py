@@ -6,20 +6,20 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from db.queries import datasets, problems
-from db.records import DatasetItemRecord
+from db.records.datasets import DatasetItemRecord
 from db.vocabulary import DatasetKind, Split
 from services import reporting
 from services.errors import DatasetEmpty
 from services.grading.process import ProcessGrader
 from services.problems.bootstrap_set import Draft, VerifiedSolution, verify
 from services.problems.reference_solutions import convert
-from services.rollouts.equipment import open_sandbox
+from services.rollouts.sandboxes import open_sandbox
 from services.stages import BOOTSTRAP_ROUND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.records import ProblemRow
+    from db.records.problems import ProblemRow
     from services.config import Settings
     from services.stages import RunContext
 

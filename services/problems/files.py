@@ -10,9 +10,6 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING
 
-import pyarrow
-import pyarrow.parquet
-
 from services.errors import ProblemImportError
 
 if TYPE_CHECKING:
@@ -84,6 +81,10 @@ def _json_array(path: Path) -> Iterator[Row]:
 
 
 def _parquet(path: Path) -> Iterator[Row]:
+    # Most sources are text, and Arrow takes a quarter of a second to load.
+    import pyarrow
+    import pyarrow.parquet
+
     number = 0
     try:
         with pyarrow.parquet.ParquetFile(path) as file:

@@ -18,7 +18,7 @@ from services.steps import boxed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.records import UnsolvedAnswer
+    from db.records.problems import UnsolvedAnswer
     from services.grading.base import Grader
 
 MOST_WORDINGS = 40

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from db.queries import problems
-from db.records import NewProblem
+from db.records.problems import NewProblem
 from services import reporting
 from services.grading.process import ProcessGrader
 from services.problems.importing import ImportPlan, prepare

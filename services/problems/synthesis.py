@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from db.queries import problems, synthesis
-from db.records import DraftRecord
+from db.records.synthesis import DraftRecord
 from db.vocabulary import DraftStatus
 from services.grading.classes import answer_classes
 from services.problems.records import content_hash
@@ -26,9 +26,9 @@ from services.search.expansion import expansion_seed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from db.records import ProblemRow
+    from db.records.problems import ProblemRow
     from db.session import Database
-    from services.config import SearchProfile
+    from services.profiles import SearchProfile
     from services.rollouts.engine import Equipment
     from services.search.protocols import Policy
 

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 from db.queries import checkpoints, synthesis
 from db.vocabulary import CheckpointKind
 from services import reporting
-from services.config import Sampling, SearchProfile
 from services.errors import ConfigurationError
 from services.inference.client import HttpPolicy
 from services.problems.synthesis import Rule, Workshop, synthesise
+from services.profiles import Sampling, SearchProfile
 from services.rollouts.equipment import open_equipment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.records import DraftCount, ProblemRow
+    from db.records.problems import ProblemRow
+    from db.records.synthesis import DraftCount
     from db.vocabulary import DraftStatus
     from services.stages import RunContext
 

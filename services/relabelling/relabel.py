@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from db.bulk import commit_trees, read_trees
 from db.queries import labellings, mining, runs, searches, statistics
-from db.records import SearchResult
-from services.config import Profile
+from db.records.searches import SearchResult
 from services.errors import ConfigurationError
+from services.profiles import Profile
+from services.relabelling.choices import NO_PPM
 from services.relabelling.replay import regradable, reselect, restate, set_rewards
-from services.relabelling.spec import NO_PPM, Relabelling
 from services.rollouts.results import record_of, tree_of
 from services.rollouts.stage import release_dead
 from services.runs import RUN_NAME
@@ -26,9 +26,12 @@ from services.search.backup import as_stored
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from db.records import ClaimedSearch, LabellingChange, RoundRow, RunRow
+    from db.records.labellings import LabellingChange
+    from db.records.runs import RoundRow, RunRow
+    from db.records.searches import ClaimedSearch
     from db.session import Database
-    from services.config import SearchProfile
+    from services.profiles import SearchProfile
+    from services.relabelling.spec import Relabelling
     from services.search.protocols import Grader, ValueModel
     from services.search.tree import Tree
 

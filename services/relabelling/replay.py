@@ -20,7 +20,7 @@ from services.search.backup import as_stored, back_up
 from services.search.selection import select_child
 
 if TYPE_CHECKING:
-    from services.config import SearchProfile
+    from services.profiles import SearchProfile
     from services.relabelling.spec import Rewards
     from services.search.tree import Tree
 

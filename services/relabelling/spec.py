@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from db.vocabulary import TerminalReason, Verdict
-from services.config import Frozen
+from services.frozen import Frozen
+from services.relabelling.choices import KEEP_PPM, GraderChoice
 
 Reward = Annotated[float, Field(ge=-1, le=1)]
-
-KEEP_PPM = "keep"
-NO_PPM = "none"
-
-
-class GraderChoice(StrEnum):
-    """Which grader gives the verdicts."""
-
-    KEEP = "keep"  # the stored verdicts
-    MATH_VERIFY = "math-verify"  # the service's grader as it is now, against the present truths
-    PLAIN = "plain"  # numbers by value and equal text; no algebra
 
 
 class Rewards(Frozen):

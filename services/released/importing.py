@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from db.queries import mining, runs, statistics, tree_imports
 from db.queries.tree_imports import ImportedSearch
-from db.records import NewProblem
+from db.records.problems import NewProblem
 from services import reporting
-from services.config import Annotation, Profile, RoundProfile, SearchProfile
 from services.errors import ConfigurationError, ProblemImportError, TreeImportError
 from services.problems.files import read_rows
 from services.problems.records import content_hash, read_record
+from services.profiles import Annotation, Profile, RoundProfile, SearchProfile
 from services.released.nodes import nodes_of, rollouts_of
 from services.runs import RUN_NAME
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from db.records import NodeRecord
+    from db.records.searches import NodeRecord
     from db.session import Database
     from services.problems.records import ProblemRecord
 

@@ -22,7 +22,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from db.records import NodeRecord
+from db.records.searches import NodeRecord
 from db.vocabulary import Outcome, StepKind, TerminalReason, Verdict
 from services.errors import TreeImportError
 from services.released.texts import observation_of, outcome_of, step_of

@@ -30,8 +30,8 @@ from services.search.protocols import Assignment, Collaborators
 
 if TYPE_CHECKING:
     from db.session import Database
-    from services.config import SearchProfile
     from services.grading.base import Grader
+    from services.profiles import SearchProfile
     from services.sandbox.base import SandboxProvider
     from services.search.protocols import Policy, ValueModel
 

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from services.config import Actions
 from services.grading.process import ProcessGrader
 from services.inference.client import HttpPolicy, HttpPpm
 from services.inference.few_shot import FEW_SHOT_PREFIX
+from services.profiles import Actions
 from services.rollouts.engine import Equipment
-from services.sandbox.base import Limits
-from services.sandbox.factory import open_provider
+from services.rollouts.sandboxes import open_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from services.config import Sampling, Settings
-    from services.sandbox.base import SandboxProvider
-
-
-async def open_sandbox(settings: Settings) -> SandboxProvider:
-    """The sandbox that the settings choose, ready for sessions.
-
-    Raises:
-        SandboxUnavailable: it could not be opened, or would not isolate.
-    """
-    return await open_provider(
-        settings.sandbox,
-        image=settings.sandbox_image,
-        runtime=settings.sandbox_runtime,
-        allow_unisolated=settings.allow_unisolated_sandbox,
-        limits=Limits(),
-        # The workers of one machine share its cores.
-        guests=max(1, (os.cpu_count() or 1) // settings.workers),
-    )
+    from services.config import Settings
+    from services.profiles import Sampling
 
 
 @asynccontextmanager

@@ -18,9 +18,9 @@ from services.rollouts.spending import Experience, ranked
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from db.records import SearchProgress
+    from db.records.searches import SearchProgress
     from db.session import Database
-    from services.config import Budget, SearchProfile
+    from services.profiles import Budget, SearchProfile
     from services.rollouts.spending import Ranked
 
 TIER_SEEDS = 1_000_003

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
 
-    from db.records import ClaimedSearch, NodeRecord
-    from services.config import SearchProfile
+    from db.records.searches import ClaimedSearch, NodeRecord
+    from services.profiles import SearchProfile
     from services.rollouts.writer import GroupWriter
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from db.records import NodeChange, NodeRecord, SearchResult
+from db.records.searches import NodeChange, NodeRecord, SearchResult
 from db.vocabulary import StepKind
 from services.search.tree import Node, Tree
 from services.steps import WORDS, boxed, parse_step

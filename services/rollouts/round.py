@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from db.queries import checkpoints, labellings, problems, reviews, runs
 from db.vocabulary import CheckpointKind, Split
 from services import reporting
-from services.config import Annotation
 from services.errors import ConfigurationError
+from services.profiles import Annotation
 from services.rollouts.planning import RoundPlan
 from services.rollouts.stage import search_stage
 
 if TYPE_CHECKING:
-    from db.records import ProblemRow, RoundRow, SearchProgress
+    from db.records.problems import ProblemRow
+    from db.records.runs import RoundRow
+    from db.records.searches import SearchProgress
     from services.reporting import Bar
     from services.stages import RunContext
 

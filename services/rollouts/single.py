@@ -14,7 +14,7 @@ from services.search.protocols import Assignment, Collaborators
 from services.search.tree import Tree
 
 if TYPE_CHECKING:
-    from services.config import SearchProfile
+    from services.profiles import SearchProfile
     from services.rollouts.engine import Equipment
     from services.search.tree import Node
 

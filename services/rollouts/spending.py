@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from db.records import Prospect
-    from services.config import Tier
+    from db.records.searches import Prospect
+    from services.profiles import Tier
 
 PRIOR_ROLLOUTS = 2.0
 """How many rollouts of its own outweigh what a problem's source says of it."""

@@ -6,20 +6,17 @@ any process, at any time.
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from typing import TYPE_CHECKING
 
-import psutil
-
 from db.queries import searches
 from services.errors import EngineUnavailable
+from services.rollouts.owners import is_dead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from db.records import SearchProgress
+    from db.records.searches import SearchProgress
     from db.session import Database
 
 POLL_SECONDS = 0.5
@@ -92,16 +89,3 @@ def release_dead(database: Database, round_id: int) -> bool:
     for owner in dead:
         searches.release_owner(database, round_id, owner)
     return bool(dead)
-
-
-def is_dead(owner: str) -> bool:
-    """Whether the owner of a lease is a process of this machine that no longer runs."""
-    host, _, pid = owner.partition(":")
-    return host == socket.gethostname() and pid.isdigit() and not _works(int(pid))
-
-
-def _works(pid: int) -> bool:
-    try:
-        return pid == os.getpid() or psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

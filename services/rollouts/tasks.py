@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from typing import TYPE_CHECKING
 
 from celery.utils.log import get_task_logger
@@ -13,10 +11,12 @@ from kombu.utils.url import maybe_sanitize_url
 
 from db.queries import checkpoints, runs
 from db.session import Database
-from services.config import Profile, Settings
+from services.config import Settings
 from services.errors import EngineUnavailable
+from services.profiles import Profile
 from services.rollouts.engine import RolloutEngine
 from services.rollouts.equipment import open_equipment
+from services.rollouts.owners import owner_name
 from services.worker import app
 
 if TYPE_CHECKING:
@@ -55,11 +55,6 @@ def send(task: Task, broker_url: str, round_id: int) -> None:
             f"The broker {maybe_sanitize_url(broker_url)} cannot be reached: {error}. Start it, or "
             "correct STEPFORGE_BROKER_URL, and run the command again; it goes on from here."
         ) from error
-
-
-def owner_name() -> str:
-    """This process in the leases: host and pid."""
-    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 async def _search_round(round_id: int, settings: Settings) -> int:

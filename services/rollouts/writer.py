@@ -15,7 +15,7 @@ from db.bulk import commit_trees
 from db.queries import searches
 
 if TYPE_CHECKING:
-    from db.records import ClaimedSearch, SearchResult
+    from db.records.searches import ClaimedSearch, SearchResult
     from db.session import Database
 
 MOST_AT_ONCE = 64

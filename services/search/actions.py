@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from db.vocabulary import StepKind
-from services.config import Actions
+from services.profiles import Actions
 from services.search.words import (
     answer_again_prompt,
     read_answer_again,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from db.vocabulary import Outcome, Verdict
-    from services.config import SearchProfile
+    from services.profiles import SearchProfile
     from services.steps import Candidate
 
 

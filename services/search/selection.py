@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from services.config import SearchProfile
+    from services.profiles import SearchProfile
     from services.search.tree import Node, Tree
 
 

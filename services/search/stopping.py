@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from db.vocabulary import TerminalReason
 
 if TYPE_CHECKING:
-    from services.config import EarlyStopping
+    from services.profiles import EarlyStopping
     from services.search.tree import Tree
 
 

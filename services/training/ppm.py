@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 
-from services.config import PpmHead
 from services.errors import DatasetEmpty
+from services.profiles import PpmHead
 from services.training.checkpoints import content_hash, publishing, require_model, weight_bytes
 from services.training.hardware import detect_hardware
 from services.training.losses import pair_accuracy, pair_loss
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from services.config import PpmProfile
+    from services.profiles import PpmProfile
     from services.training.preferences import PairBatch, StepPairs
     from services.training.progress import TrainingProgress
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from services.config import SftProfile
+    from services.profiles import SftProfile
     from services.training.encoding import EncodedSolution
     from services.training.progress import TrainingProgress
 

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from db.queries import checkpoints, datasets
 from db.vocabulary import CheckpointKind, DatasetKind
 from services import reporting
-from services.config import StartFrom
+from services.profiles import StartFrom
 from services.stages import BOOTSTRAP_ROUND
 
 if TYPE_CHECKING:
-    from db.records import CheckpointRow, DatasetItemRecord, DatasetRow
-    from services.config import SftProfile
+    from db.records.checkpoints import CheckpointRow
+    from db.records.datasets import DatasetItemRecord, DatasetRow
+    from services.profiles import SftProfile
     from services.reporting import Bar
     from services.stages import RunContext
     from services.training.preferences import PreferenceExample

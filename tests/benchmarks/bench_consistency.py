@@ -32,15 +32,16 @@ from rich.table import Table
 
 from db import migrate
 from db.queries import problems, runs
-from db.records import NewProblem, RunProblemRecord
+from db.records.problems import NewProblem, RunProblemRecord
 from db.session import Database
 from db.vocabulary import Split
-from services.config import REPOSITORY, Actions, Sampling, SearchProfile, Settings
+from services.config import REPOSITORY, Settings
 from services.embedded import postgres
 from services.embedded.engines import Engines
 from services.embedded.home import open_home
 from services.problems.records import content_hash
 from services.problems.sources import read_source
+from services.profiles import Actions, Sampling, SearchProfile
 from tests.benchmarks.consistency_vote import Outcome, measure
 
 if TYPE_CHECKING:

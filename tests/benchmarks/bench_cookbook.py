@@ -27,7 +27,8 @@ from sqlalchemy import text
 from db import cookbook, migrate
 from db.queries import datasets, mining, readonly, runs
 from db.queries import statistics as statistic_queries
-from db.records import DatasetItemRecord, RoundRow
+from db.records.datasets import DatasetItemRecord
+from db.records.runs import RoundRow
 from db.session import Database
 from db.vocabulary import DatasetKind
 from services.config import REPOSITORY

@@ -19,7 +19,8 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from db import bulk
 from db.models import Node
 from db.queries import runs, searches
-from db.records import ClaimedSearch, NodeRecord, RoundRow, SearchResult
+from db.records.runs import RoundRow
+from db.records.searches import ClaimedSearch, NodeRecord, SearchResult
 from db.session import Database, raw
 from tests.benchmarks.trees import GrownTree, stored_run
 

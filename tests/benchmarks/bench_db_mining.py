@@ -18,7 +18,8 @@ from sqlalchemy import text
 
 from db import bulk
 from db.queries import mining
-from db.records import NodeRecord, RoundRow
+from db.records.runs import RoundRow
+from db.records.searches import NodeRecord
 from db.session import Database
 from tests.benchmarks import released_walk
 

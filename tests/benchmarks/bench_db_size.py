@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from db.migrate import PARTITION_PREFIX
-from db.records import RoundRow
+from db.records.runs import RoundRow
 from db.session import Database
 
 BILLION = 1_000_000_000

@@ -28,11 +28,12 @@ import transformers
 from rich.console import Console
 from rich.table import Table
 
-from services.config import REPOSITORY, Sampling
+from services.config import REPOSITORY
 from services.inference.base_model import ensure_base_model
 from services.inference.client import HttpPolicy, HttpPpm
 from services.inference.local_host import physical_cores
 from services.inference.local_model import best_device, best_dtype
+from services.profiles import Sampling
 from services.steps import root_prompt
 
 if TYPE_CHECKING:

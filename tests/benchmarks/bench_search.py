@@ -31,9 +31,10 @@ from rich.table import Table
 from sqlalchemy import text
 
 from db.session import Database
-from services.config import REPOSITORY, Sampling, SandboxChoice, SearchProfile
+from services.config import REPOSITORY, SandboxChoice
 from services.grading.process import ProcessGrader
 from services.inference.client import HttpPolicy
+from services.profiles import Sampling, SearchProfile
 from services.rollouts.engine import Equipment, RolloutEngine
 from services.sandbox.base import Limits, SandboxProvider
 from services.sandbox.factory import open_provider

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from db.queries import consistency, searches
-from db.records import MutualTrajectory
+from db.records.consistency import MutualTrajectory
 from db.session import Database
 from db.vocabulary import Verdict
-from services.config import SandboxChoice, SearchProfile
+from services.config import SandboxChoice
 from services.consistency.judge import Judge
 from services.consistency.worker import ConsistencyWorker
 from services.grading.base import Grader
@@ -19,6 +19,7 @@ from services.grading.classes import answer_classes
 from services.grading.process import ProcessGrader
 from services.inference.client import HttpPolicy
 from services.inference.http import Patience
+from services.profiles import SearchProfile
 from services.rollouts.engine import Equipment, RolloutEngine
 from services.rollouts.single import answer_of, solve_once
 from services.sandbox.base import Limits

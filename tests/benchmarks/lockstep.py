@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from services.config import SearchProfile
+from services.profiles import SearchProfile
 from services.sandbox.base import SandboxProvider, SandboxSession
 from services.search.backup import back_up
 from services.search.expansion import expand, expansion_seed

@@ -30,7 +30,7 @@ from pathlib import Path
 
 from pebble import ProcessPool
 
-from services.config import SearchProfile
+from services.profiles import SearchProfile
 from services.search.expansion import expansion_seed
 from services.search.protocols import Policy
 from services.steps import Candidate

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from db.records import NodeRecord
+from db.records.searches import NodeRecord
 from db.vocabulary import StepKind, TerminalReason, Verdict
 from services.steps import boxed
 

@@ -17,7 +17,7 @@ import psycopg
 
 from db import migrate
 from db.queries import problems, runs, searches
-from db.records import NewProblem, RunProblemRecord
+from db.records.problems import NewProblem, RunProblemRecord
 from db.session import Database
 from db.vocabulary import Split
 from services.embedded import postgres

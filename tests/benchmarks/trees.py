@@ -22,10 +22,12 @@ from sqlalchemy import text
 
 from db import bulk, migrate
 from db.queries import problems, runs, searches
-from db.records import NewProblem, RoundRow, RunProblemRecord, SearchResult
+from db.records.problems import NewProblem, RunProblemRecord
+from db.records.runs import RoundRow
+from db.records.searches import SearchResult
 from db.session import Database
 from db.vocabulary import Split
-from services.config import SearchProfile
+from services.profiles import SearchProfile
 from services.rollouts.results import Ledger
 from services.search.grow import grow
 from services.search.protocols import Assignment, Collaborators

@@ -14,7 +14,7 @@ from functools import cache
 
 from db import bulk
 from db.queries import searches
-from db.records import NodeRecord, SearchResult
+from db.records.searches import NodeRecord, SearchResult
 from db.session import Database
 from tests.factories import ROOT, answer_node, node, result
 

@@ -17,7 +17,8 @@ from db import bulk, migrate
 from db.bulk import Committed
 from db.errors import DatabaseError
 from db.queries import integrity, searches
-from db.records import ClaimedSearch, RoundRow
+from db.records.runs import RoundRow
+from db.records.searches import ClaimedSearch
 from db.session import Database
 from services.embedded import postgres
 from services.embedded.home import Home, open_home

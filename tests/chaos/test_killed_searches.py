@@ -18,11 +18,13 @@ import pytest
 from sqlalchemy import text
 
 from db.queries import integrity, problems, runs, searches
-from db.records import RunProblemRecord, RunRow
+from db.records.problems import RunProblemRecord
+from db.records.runs import RunRow
 from db.session import Database
 from db.vocabulary import Split
-from services.config import Profile, RoundProfile, SandboxChoice, SearchProfile, Settings
+from services.config import SandboxChoice, Settings
 from services.embedded.engines import Engines
+from services.profiles import Profile, RoundProfile, SearchProfile
 from services.rollouts.stage import search_stage
 from services.rollouts.tasks import ring
 from tests.e2e.conftest import scripted_url

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.e2e.conftest import PROFILE, CommandHome
@@ -17,13 +18,28 @@ GOOD = {"id": "a", "question": "What is 1 + 2?", "answer": "3"}
 
 
 @pytest.fixture(scope="module")
-def import_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandHome]:
-    """One home for many failing imports; each must leave it as it was. Postgres stays up."""
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandHome]:
+    """One home for all that must leave it as it was. Postgres stays up."""
     home = CommandHome(tmp_path_factory.mktemp("bad") / "home")
+    stays_up = home.path / "run" / "stays-up"
+    stays_up.parent.mkdir(parents=True)
+    stays_up.touch()
     home.run("problems", "list")
-    (home.path / "run" / "stays-up").touch()
     yield home
     home.run("down")
+
+
+def connection_to(home: CommandHome) -> psycopg.Connection[tuple[object, ...]]:
+    url = f"postgresql://postgres:@/postgres?host={home.path}/postgres"
+    return psycopg.connect(url, autocommit=True)
+
+
+def stored(home: CommandHome) -> tuple[object, ...] | None:
+    """How much a home holds."""
+    with connection_to(home) as connection:
+        return connection.execute(
+            "SELECT (SELECT count(*) FROM problems), (SELECT count(*) FROM runs)"
+        ).fetchone()
 
 
 def lines(*problems: object) -> bytes:
@@ -56,23 +72,23 @@ def refused(home: CommandHome, *command: str) -> str:
     ids=["malformed", "missing field", "empty", "not UTF-8", "same id", "conflict", "ungradable"],
 )
 def test_a_bad_source_imports_nothing(
-    import_home: CommandHome, tmp_path: Path, content: bytes, said: tuple[str, ...]
+    home: CommandHome, tmp_path: Path, content: bytes, said: tuple[str, ...]
 ) -> None:
     source = tmp_path / "problems.jsonl"
     source.write_bytes(content)
-    sentence = refused(import_home, "problems", "import", str(source))
+    before = stored(home)
+    sentence = refused(home, "problems", "import", str(source))
     assert "problems.jsonl" in sentence
     for words in said:
         assert words in sentence
-    assert import_home.query("SELECT count(*) AS n FROM problems") == [{"n": 0}]
+    assert stored(home) == before
 
 
-def test_a_missing_source_is_named(import_home: CommandHome) -> None:
-    assert "nowhere.jsonl" in refused(import_home, "problems", "import", "nowhere.jsonl")
+def test_a_missing_source_is_named(home: CommandHome) -> None:
+    assert "nowhere.jsonl" in refused(home, "problems", "import", "nowhere.jsonl")
 
 
-def test_a_problem_that_is_repeated_is_skipped_and_said(tmp_path: Path) -> None:
-    home = CommandHome(tmp_path / "home")
+def test_a_problem_that_is_repeated_is_skipped_and_said(home: CommandHome, tmp_path: Path) -> None:
     source = tmp_path / "problems.jsonl"
     source.write_bytes(lines(GOOD, {**GOOD, "id": "b"}))
     output = home.run("problems", "import", str(source))
@@ -82,28 +98,28 @@ def test_a_problem_that_is_repeated_is_skipped_and_said(tmp_path: Path) -> None:
 
 
 def test_an_unknown_model_folder_is_named(home: CommandHome, sums: Path) -> None:
-    home.environment["STEPFORGE_BASE_MODEL"] = "/no/such/model"
+    before = stored(home)
+    home = CommandHome(home.path, {"STEPFORGE_BASE_MODEL": "/no/such/model"})
     sentence = refused(home, "evolve", "sums", "--profile", str(PROFILE), "--source", str(sums))
     assert "/no/such/model" in sentence
     assert "STEPFORGE_BASE_MODEL" in sentence
+    assert stored(home) == before
 
 
 def test_a_home_of_an_unknown_schema_is_refused(home: CommandHome) -> None:
-    home.run("up")
-    url = f"postgresql://postgres:@/postgres?host={home.path}/postgres"
-    import psycopg
-
-    with psycopg.connect(url, autocommit=True) as connection:
+    with connection_to(home) as connection:
+        (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or ()
         connection.execute("UPDATE alembic_version SET version_num = '0000'")
-    assert "STEPFORGE_HOME" in refused(home, "trees", "list")
+        try:
+            assert "STEPFORGE_HOME" in refused(home, "trees", "list")
+        finally:
+            connection.execute("UPDATE alembic_version SET version_num = %s", [version])
 
 
-def test_a_taken_port_is_named(tmp_path: Path) -> None:
+def test_a_taken_port_is_named(home: CommandHome) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        home = CommandHome(tmp_path / "home", {"STEPFORGE_MODEL_PORT": str(port)})
-        sentence = refused(home, "up")
-        home.run("down")
+        sentence = refused(CommandHome(home.path, {"STEPFORGE_MODEL_PORT": str(port)}), "up")
     assert str(port) in sentence
     assert "STEPFORGE_MODEL_PORT" in sentence
 

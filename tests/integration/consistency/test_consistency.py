@@ -10,10 +10,10 @@ from sqlalchemy import text
 
 from db.errors import LeaseLost
 from db.queries import consistency, integrity, problems, runs, searches
-from db.records import CheckRecord, RoundRow
+from db.records.consistency import CheckRecord
+from db.records.runs import RoundRow
 from db.session import Database
 from db.vocabulary import Split, Verdict
-from services.config import Pool, SearchProfile, SftProfile
 from services.consistency.judge import Judge
 from services.consistency.stage import judge_stage
 from services.consistency.worker import ConsistencyWorker
@@ -23,6 +23,7 @@ from services.errors import EngineUnavailable, PolicyUnavailable
 from services.grading.fake import ExactGrader
 from services.inference.scripted import ScriptedPolicy
 from services.inference.scripted_arithmetic import ASSISTANT, find_sum, write_step
+from services.profiles import Pool, SearchProfile, SftProfile
 from services.rollouts.engine import Equipment, RolloutEngine
 from services.sandbox.fake import FakeSandbox
 from services.steps import END_OF_CODE, END_OF_STEP, boxed, root_prompt

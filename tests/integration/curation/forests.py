@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from db.queries import mining, problems, runs, searches
-from db.records import NodeRecord, RoundRow, RunProblemRecord, RunRow, SearchResult
+from db.records.problems import RunProblemRecord
+from db.records.runs import RoundRow, RunRow
+from db.records.searches import NodeRecord, SearchResult
 from db.session import Database
 from db.vocabulary import Split, StepKind
 from tests.factories import ROOT, answer_node, claimed, new_problem, node, stored_round

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from db.dataset_records import ExclusionRecord
 from db.queries import datasets, mining, reviews, runs
-from db.records import DatasetItemRecord
+from db.records.datasets import DatasetItemRecord, ExclusionRecord
 from db.session import Database
 from db.vocabulary import DatasetKind, ExclusionRule, ReviewDecision
-from services.config import PpmProfile, SftProfile
 from services.curation.choosing import Choice, choose
 from services.curation.decontamination import Benchmark
 from services.curation.spec import CurationSpec, preference_spec, sft_spec
 from services.errors import ConfigurationError
+from services.profiles import PpmProfile, SftProfile
 from tests.integration.curation.forests import (
     OTHER,
     RENAMED,

@@ -10,13 +10,12 @@ import datasets as hub
 import pyarrow.parquet as pq
 import pytest
 
-from db.dataset_records import DatasetDescription
+from db.records.datasets import DatasetDescription
 from db.session import Database
 from db.vocabulary import DatasetKind
 from services import reporting
 from services.curation.export import CARD, PLAN, ExportPlan, export
-from services.curation.export_rows import Format
-from services.curation.export_shards import FileKind
+from services.curation.export_forms import FileKind, Format
 from services.curation.spec import CurationSpec, TrajectoryRules, Verdicts
 from services.curation.versions import create_version
 from services.errors import ConfigurationError

@@ -9,7 +9,8 @@ import pytest
 from db import bulk
 from db.errors import QueryRejected, RoundBusy
 from db.queries import integrity, mining, partitions, runs, searches
-from db.records import NodeRecord, RoundRow
+from db.records.runs import RoundRow
+from db.records.searches import NodeRecord
 from db.session import Database
 from db.vocabulary import NodesState
 from services.archives import asking, files, lifecycle

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from db.dataset_records import PairFilter
 from db.queries import candidates, curation, integrity, mining, searches
+from db.records.datasets import PairFilter
 from db.session import Database
 from db.vocabulary import Outcome, PairKind, StepKind
 from tests.factories import (

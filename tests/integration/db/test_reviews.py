@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from db.errors import DatabaseError
 from db.queries import problems, reviews, searches
-from db.records import RoundRow, RunRow
+from db.records.runs import RoundRow, RunRow
 from db.session import Database
 from db.vocabulary import ReviewDecision, Split
 from tests.factories import claimed, stored_round, stored_run

@@ -16,13 +16,19 @@ from db.queries import integrity
 from db.session import Database
 from tests.factories import claimed, planned_round, result
 
-HEAD = ScriptDirectory.from_config(migrate._config()).get_current_head()
+SCRIPT = ScriptDirectory.from_config(migrate._config())
+HEAD = SCRIPT.get_current_head()
 
 
 def test_an_empty_database_gets_the_schema(empty_database: Database) -> None:
     assert migrate.current_revision(empty_database) is None
     migrate.ensure(empty_database)
     assert migrate.current_revision(empty_database) == HEAD
+
+
+def test_the_files_of_the_migrations_say_their_order() -> None:
+    newest_first = [revision.revision for revision in SCRIPT.walk_revisions()]
+    assert migrate.revisions() == newest_first[::-1]
 
 
 def test_the_migrations_make_exactly_what_the_models_say(database: Database) -> None:
@@ -78,7 +84,8 @@ def test_an_unknown_schema_is_refused_with_the_remedy(database: Database) -> Non
 def test_an_older_schema_is_refused_with_the_remedy(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("alembic.script.ScriptDirectory.get_current_head", lambda _self: "9999")
+    newer = [*migrate.revisions(), "9999"]
+    monkeypatch.setattr(migrate, "revisions", lambda: newer)
     with pytest.raises(SchemaMismatch, match="run `stepforge db upgrade`"):
         migrate.ensure(database)
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from services.config import Sampling
 from services.errors import PolicyUnavailable
 from services.inference.client import HttpPolicy, HttpPpm
+from services.profiles import Sampling
 from services.steps import root_prompt
 from tests.models import save_tiny_policy, save_tiny_ppm
 

@@ -11,15 +11,15 @@ import pytest
 from sqlalchemy import text
 
 from db.queries import integrity, mining, problems, searches, synthesis
-from db.records import RunRow
+from db.records.runs import RunRow
 from db.session import Database
 from db.vocabulary import DraftStatus, Split
-from services.config import SearchProfile
 from services.errors import PolicyUnavailable
 from services.grading.fake import ExactGrader
 from services.inference.scripted import ScriptedPolicy
 from services.inference.scripted_arithmetic import write_step
 from services.problems.synthesis import Rule, Workshop, synthesise
+from services.profiles import SearchProfile
 from services.rollouts.engine import Equipment
 from services.sandbox.fake import FakeSandbox
 from tests.factories import ROOT as ROOT_NODE

@@ -11,14 +11,18 @@ from sqlalchemy import text
 
 from db.bulk import commit_trees
 from db.queries import integrity, mining, problems, runs, searches
-from db.records import LabellingChange, RunProblemRecord, RunRow, SearchResult
+from db.records.labellings import LabellingChange
+from db.records.problems import RunProblemRecord
+from db.records.runs import RunRow
+from db.records.searches import SearchResult
 from db.session import Database
 from db.vocabulary import Split, Verdict
-from services.config import Profile, SearchProfile
 from services.embedded.engines import Engines
 from services.errors import ConfigurationError, GraderUnavailable
+from services.profiles import Profile, SearchProfile
+from services.relabelling.choices import GraderChoice
 from services.relabelling.relabel import Labeller, open_labelling, relabel
-from services.relabelling.spec import GraderChoice, Relabelling, Rewards
+from services.relabelling.spec import Relabelling, Rewards
 from services.rollouts.results import record_of
 from services.rollouts.round import search_round_stage
 from services.search.grow import grow

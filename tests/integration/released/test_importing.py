@@ -12,14 +12,14 @@ import pytest
 from db.bulk import read_trees
 from db.errors import DatabaseError
 from db.queries import datasets, integrity, problems, runs
-from db.records import NodeRecord
+from db.records.searches import NodeRecord
 from db.session import Database
 from db.vocabulary import DatasetKind, Outcome, StepKind, TerminalReason, Verdict
-from services.config import Profile
 from services.curation.spec import CurationSpec
 from services.curation.versions import create_version, find_run
 from services.errors import ConfigurationError, TreeImportError
 from services.problems.records import content_hash
+from services.profiles import Profile
 from services.released.importing import import_trees
 from services.steps import root_prompt
 from tests.factories import new_problem

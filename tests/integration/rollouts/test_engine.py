@@ -11,10 +11,10 @@ from sqlalchemy import text
 
 from db.queries import integrity, searches
 from db.session import Database
-from services.config import SearchProfile
 from services.grading.fake import ExactGrader
 from services.inference.scripted import ScriptedPolicy
 from services.inference.scripted_arithmetic import write_step
+from services.profiles import SearchProfile
 from services.rollouts.engine import Equipment, RolloutEngine
 from services.sandbox.base import Limits, SandboxProvider
 from services.sandbox.local import LocalSandbox

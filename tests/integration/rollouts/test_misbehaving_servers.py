@@ -17,11 +17,11 @@ from sqlalchemy import text
 
 from db.queries import integrity, searches
 from db.session import Database
-from services.config import Sampling, SearchProfile
 from services.grading.fake import ExactGrader
 from services.inference.client import HttpPolicy
 from services.inference.http import Patience
 from services.inference.scripted_arithmetic import write_step
+from services.profiles import Sampling, SearchProfile
 from services.rollouts.engine import Equipment, RolloutEngine
 from services.sandbox.fake import FakeSandbox
 from services.steps import END_OF_STEP

@@ -7,10 +7,11 @@ from dataclasses import replace
 from sqlalchemy import text
 
 from db.queries import integrity, problems, report, searches
-from db.records import ClaimedSearch, RoundRow, RunRow
+from db.records.runs import RoundRow, RunRow
+from db.records.searches import ClaimedSearch
 from db.session import Database
 from db.vocabulary import Split
-from services.config import Budget, SearchProfile, Tier
+from services.profiles import Budget, SearchProfile, Tier
 from services.rollouts.planning import RoundPlan, tier_seed
 from services.rollouts.stage import search_stage
 from tests.factories import ROOT, answer_node, claimed, node, result, stored_round, stored_run

@@ -11,11 +11,11 @@ from sqlalchemy import text
 
 from db.queries import growth, integrity, searches
 from db.session import Database
-from services.config import SearchProfile
 from services.errors import PolicyUnavailable, StateNotReproducible
 from services.grading.fake import ExactGrader
 from services.inference.scripted import ScriptedPolicy, ScriptedPpm
 from services.inference.scripted_arithmetic import score_prefix, write_step
+from services.profiles import SearchProfile
 from services.rollouts.engine import Equipment, RolloutEngine
 from services.sandbox.base import Execution, SandboxProvider
 from services.sandbox.fake import FakeSandbox, FakeSession

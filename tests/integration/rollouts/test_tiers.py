@@ -6,9 +6,9 @@ from sqlalchemy import text
 
 from db.queries import integrity, searches
 from db.session import Database
-from services.config import EarlyStopping, SearchProfile, Tier
 from services.grading.fake import ExactGrader
 from services.inference.scripted import ScriptedPolicy
+from services.profiles import EarlyStopping, SearchProfile, Tier
 from services.rollouts.engine import Equipment, RolloutEngine
 from services.sandbox.fake import FakeSandbox
 from tests.factories import claimed, planned_round

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 import docker
 import psutil
 
-from services.config import SearchProfile
 from services.errors import SandboxUnavailable
 from services.grading.fake import ExactGrader
 from services.inference.scripted import ScriptedPolicy
 from services.inference.scripted_arithmetic import write_step
+from services.profiles import SearchProfile
 from services.sandbox.base import Execution, SandboxProvider, SandboxSession
 from services.sandbox.docker import WORKER_LABEL, worker_name
 from services.search.grow import grow

@@ -20,8 +20,7 @@ from trl import RewardConfig, RewardTrainer, SFTConfig, SFTTrainer
 from db.session import Database
 from db.vocabulary import DatasetKind
 from services.curation.export import ExportPlan, export
-from services.curation.export_rows import Format
-from services.curation.export_shards import FileKind
+from services.curation.export_forms import FileKind, Format
 from services.curation.spec import CurationSpec, TrajectoryRules, Verdicts
 from services.curation.versions import create_version
 from tests.integration.curation.forests import OTHER, RIGHT, WRONG, searched_run

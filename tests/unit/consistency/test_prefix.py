@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from db.records import PathStep
+from db.records.trees import PathStep
 from db.vocabulary import StepKind
 from services.consistency.prefix import draw_prefix, reasoning_steps, tree_of
 from services.steps import in_words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from db.dataset_records import ExclusionRecord, ProblemText
+from db.records.datasets import ExclusionRecord, ProblemText
 from db.vocabulary import ExclusionRule
 from services.curation.decontamination import Benchmark, contaminated, near_duplicates
 from services.curation.spec import Decontamination

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from db.records import PathStep
+from db.records.trees import PathStep
 from db.vocabulary import StepKind
 from services.curation.programs import fingerprint
 from services.curation.spec import Distinct

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from db.vocabulary import DatasetKind
-from services.config import PROFILES, Profile, load_profile
 from services.curation.spec import SPECS, CurationSpec, load_spec, preference_spec, sft_spec
 from services.errors import ConfigurationError
+from services.profiles import PROFILES, Profile, load_profile
 
 
 @pytest.mark.parametrize("path", sorted(SPECS.glob("*.toml")), ids=lambda path: path.stem)

@@ -8,10 +8,10 @@ import socket
 
 import pytest
 
-from services.config import Sampling
 from services.errors import ConfigurationError, PolicyUnavailable
 from services.inference.client import HttpPolicy, HttpPpm
 from services.inference.http import Patience
+from services.profiles import Sampling
 from services.steps import END_OF_STEP, STOPS, Candidate
 from tests.unit.inference.servers import Reply, classifications, completions, scripted_replies
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from db.records import UnsolvedAnswer
+from db.records.problems import UnsolvedAnswer
 from services.grading.fake import ExactGrader
 from services.problems.review import MOST_WORDINGS, equivalence_classes, suspicions
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from db.vocabulary import Verdict
-from services.config import SearchProfile
+from services.profiles import SearchProfile
+from services.relabelling.choices import NO_PPM
 from services.relabelling.relabel import Labeller, relabel_tree
 from services.relabelling.replay import reselect, restate
-from services.relabelling.spec import NO_PPM, Relabelling, Rewards
+from services.relabelling.spec import Relabelling, Rewards
 from services.rollouts.results import record_of, tree_of
 from services.search.grow import grow
 from services.search.protocols import Assignment, Collaborators

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from db.records import Prospect
-from services.config import Tier
+from db.records.searches import Prospect
+from services.profiles import Tier
 from services.rollouts.spending import Experience, gain, ranked
 
 EVEN = Experience(rollouts=98, correct=49.0, tokens=9_800)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from db.vocabulary import Outcome, Verdict
-from services.config import SearchProfile
 from services.errors import SandboxUnavailable
+from services.profiles import SearchProfile
 from services.search.protocols import Assignment, Collaborators
 from services.steps import Candidate
 

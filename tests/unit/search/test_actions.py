@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from db.vocabulary import StepKind, TerminalReason
-from services.config import Actions, Annotation, SearchProfile
+from services.profiles import Actions, Annotation, SearchProfile
 from services.search.actions import RSTAR, completing
 from services.search.expansion import expansion_seed
 from services.search.grow import grow

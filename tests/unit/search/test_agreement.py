@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from db.vocabulary import TerminalReason
-from services.config import SearchProfile
 from services.errors import GraderUnavailable
+from services.profiles import SearchProfile
 from services.search.agreement import confidence_of, reward_of
 from services.search.grow import grow
 from services.search.protocols import Assignment

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from db.vocabulary import Outcome
-from services.config import SearchProfile
+from services.profiles import SearchProfile
 from services.search.grow import grow
 from services.search.tree import Tree
 from tests.unit.search.factories import answer, assignment, code, final, world

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from db.vocabulary import Outcome, StepKind, TerminalReason, Verdict
-from services.config import SearchProfile, Tier
 from services.errors import SandboxUnavailable
+from services.profiles import SearchProfile, Tier
 from services.search.grow import grow
 from services.search.tree import Tree
 from tests.unit.search.factories import (

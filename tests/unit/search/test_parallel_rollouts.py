@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.config import SearchProfile
 from services.errors import PolicyUnavailable
+from services.profiles import SearchProfile
 from services.search.grow import grow
 from services.search.protocols import Assignment, Collaborators
 from services.search.selection import q_with_virtual_loss

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.config import SearchProfile
+from services.profiles import SearchProfile
 from services.search.grow import grow
 from services.search.protocols import Assignment, Collaborators
 from services.search.tree import Tree

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from services.config import EarlyStopping
+from services.profiles import EarlyStopping
 from services.search.grow import grow
 from services.search.stopping import q_deviation, trajectories
 from services.search.tree import Tree

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from services.config import (
+from services.errors import ConfigurationError
+from services.profiles import (
     PROFILES,
     Annotation,
     Budget,
@@ -16,7 +17,6 @@ from services.config import (
     StartFrom,
     load_profile,
 )
-from services.errors import ConfigurationError
 
 
 @pytest.mark.parametrize("path", sorted(PROFILES.glob("*.toml")), ids=lambda path: path.stem)

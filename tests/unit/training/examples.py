@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from db.vocabulary import StepKind
-from services.config import PpmProfile, SftProfile
+from services.profiles import PpmProfile, SftProfile
 from services.steps import root_prompt, segment
 from services.training.preferences import PreferenceExample
 from services.training.progress import TrainingProgress

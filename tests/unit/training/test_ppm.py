@@ -8,8 +8,8 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from services.config import PpmHead
 from services.errors import DatasetEmpty
+from services.profiles import PpmHead
 from services.training.ppm import score, train_ppm
 from services.training.progress import PpmReport, TrainingProgress
 from tests.models import save_tiny_policy

@@ -9,8 +9,39 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from db.records import NodeRecord
+    from db.records.searches import NodeRecord
     from db.vocabulary import DatasetKind, ExclusionRule, PairKind
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetItemRecord:
+    """One training example of a dataset version; `rejected` only for preference pairs."""
+
+    problem_id: int
+    group_key: str
+    prompt: str
+    chosen: str
+    rejected: str | None = None
+    trajectory_id: int | None = None
+    pair_id: int | None = None
+    depth: int | None = None
+    """Steps of the solution; of a pair, the depth of its steps."""
+    correct: bool | None = None
+    q_value: float | None = None
+    """Mean Q of the solution's steps; of a pair, Q of the preferred step."""
+    margin: float | None = None
+    weight: float = 1.0
+    solve_rate: float | None = None
+    step_lengths: tuple[int, ...] | None = None
+    """Characters of each step of a solution; they add up to `chosen`."""
+    step_q: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRow:
+    id: int
+    item_count: int
+    content_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What travels between the services and the database: frozen, typed, without a connection."""
