@@ -37,12 +37,12 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """
     home = open_home(tmp_path_factory.mktemp("home"))
     url = postgres.start(home)
-    database = Database(url)
-    migrate.ensure(database)
-    database.close()
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute("ALTER SYSTEM SET fsync = off")
         admin.execute("SELECT pg_reload_conf()")
+    database = Database(url)
+    migrate.ensure(database)
+    database.close()
     yield url
     postgres.stop(home)
 

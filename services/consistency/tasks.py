@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 from celery.utils.log import get_task_logger
 
-from db.queries import checkpoints, runs
-from db.session import Database
+from db.queries import checkpoints
 from db.vocabulary import CheckpointKind
 from services.config import Settings
 from services.consistency.judge import Judge
 from services.consistency.worker import ConsistencyWorker
-from services.profiles import Discriminator, Profile
+from services.doorbell import called_round, send
+from services.profiles import Discriminator
 from services.rollouts.equipment import open_equipment
 from services.rollouts.owners import owner_name
-from services.rollouts.tasks import send
 from services.worker import app
 
 if TYPE_CHECKING:
     from db.records.runs import RoundRow
+    from db.session import Database
 
 logger = get_task_logger(__name__)
 
@@ -42,16 +42,11 @@ def ring(broker_url: str, round_id: int) -> None:
 
 
 async def _judge_round(round_id: int, settings: Settings) -> int:
-    database = Database(settings.database_url)
-    try:
-        this_round = runs.round_by_id(database, round_id)
-        if this_round is None:
-            logger.warning("round %d is not in this database", round_id)
+    with called_round(settings.database_url, round_id) as called:
+        if called is None:
             return 0
-        profile = Profile.model_validate(runs.profile_of_round(database, round_id))
-        of_round = profile.rounds[this_round.number - 1]
-        how, search = of_round.consistency, of_round.search
-        model = discriminator_of(database, this_round, how.discriminator)
+        how, search = called.profile.consistency, called.profile.search
+        model = discriminator_of(called.database, called.row, how.discriminator)
         if settings.discriminator_url:
             model = settings.discriminator_model
             settings = settings.model_copy(update={"policy_url": settings.discriminator_url})
@@ -66,11 +61,9 @@ async def _judge_round(round_id: int, settings: Settings) -> int:
                 max_depth=search.max_depth,
             )
             worker = ConsistencyWorker(
-                database, judge, owner=owner_name(), in_flight=how.checks_in_flight
+                called.database, judge, owner=owner_name(), in_flight=how.checks_in_flight
             )
             return await worker.run(round_id)
-    finally:
-        database.close()
 
 
 def discriminator_of(database: Database, this_round: RoundRow, choice: Discriminator) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from db.records.searches import NodeChange, NodeRecord, SearchResult
@@ -13,6 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from services.sandbox.base import SandboxSession
+
+# What a node and its row (after its two numbers), or its change, call by the same names, in order.
+_ROW = tuple(field.name for field in fields(NodeRecord))[2:]
+_row_of = attrgetter(*_ROW)
+_changed_of = attrgetter(*(field.name for field in fields(NodeChange)[1:]))
 
 
 class Ledger:
@@ -79,63 +86,19 @@ def recall_states(tree: Tree, session: SandboxSession) -> None:
             node.state = session.recall(code, parent=parent.state)
 
 
-def _change(node: Node) -> NodeChange:
-    return NodeChange(
-        node_no=node.number,
-        terminal_reason=node.terminal_reason,
-        leads_to_correct=node.leads_to_correct,
-        leads_to_wrong=node.leads_to_wrong,
-        visit_count=node.visit_count,
-        value_sum=node.value_sum,
-        reward=node.reward,
-    )
+def record_of(node: Node) -> NodeRecord:
+    """The row of a node."""
+    return NodeRecord(node.number, node.parent, *_row_of(node))
 
 
 def _node(record: NodeRecord) -> Node:
     return Node(
         number=record.node_no,
         parent=record.parent_no,
-        depth=record.depth,
-        kind=record.kind,
-        text=record.text,
-        outcome=record.outcome,
-        observation=record.observation,
-        error=record.error,
         answer=boxed(record.text) if record.kind is StepKind.ANSWER else "",
-        proposals=record.proposals,
-        generated_tokens=record.generated_tokens,
-        wall_seconds=record.wall_seconds,
-        prior=record.prior,
-        visit_count=record.visit_count,
-        value_sum=record.value_sum,
-        leads_to_correct=record.leads_to_correct,
-        leads_to_wrong=record.leads_to_wrong,
-        terminal_reason=record.terminal_reason,
-        verdict=record.verdict,
-        reward=record.reward,
+        **dict(zip(_ROW, _row_of(record), strict=True)),
     )
 
 
-def record_of(node: Node) -> NodeRecord:
-    """The row of a node."""
-    return NodeRecord(
-        node_no=node.number,
-        parent_no=node.parent,
-        depth=node.depth,
-        kind=node.kind,
-        outcome=node.outcome,
-        terminal_reason=node.terminal_reason,
-        verdict=node.verdict,
-        leads_to_correct=node.leads_to_correct,
-        leads_to_wrong=node.leads_to_wrong,
-        visit_count=node.visit_count,
-        value_sum=node.value_sum,
-        prior=node.prior,
-        reward=node.reward,
-        generated_tokens=node.generated_tokens,
-        proposals=node.proposals,
-        wall_seconds=node.wall_seconds,
-        text=node.text,
-        observation=node.observation,
-        error=node.error,
-    )
+def _change(node: Node) -> NodeChange:
+    return NodeChange(node.number, *_changed_of(node))

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from celery.utils.log import get_task_logger
-from kombu.exceptions import OperationalError
-from kombu.utils.url import maybe_sanitize_url
 
-from db.queries import checkpoints, runs
-from db.session import Database
+from db.queries import checkpoints
 from services.config import Settings
-from services.errors import EngineUnavailable
-from services.profiles import Profile
+from services.doorbell import called_round, send
 from services.rollouts.engine import RolloutEngine
 from services.rollouts.equipment import open_equipment
 from services.rollouts.owners import owner_name
 from services.worker import app
-
-if TYPE_CHECKING:
-    from celery import Task
 
 logger = get_task_logger(__name__)
 
@@ -41,32 +33,12 @@ def ring(broker_url: str, round_id: int) -> None:
     send(search_round, broker_url, round_id)
 
 
-def send(task: Task, broker_url: str, round_id: int) -> None:
-    """Send a Celery task that works on a round.
-
-    Raises:
-        EngineUnavailable: the broker cannot be reached.
-    """
-    try:
-        with app.connection_for_write(url=broker_url) as connection:
-            task.apply_async((round_id,), connection=connection)
-    except OperationalError as error:
-        raise EngineUnavailable(
-            f"The broker {maybe_sanitize_url(broker_url)} cannot be reached: {error}. Start it, or "
-            "correct STEPFORGE_BROKER_URL, and run the command again; it goes on from here."
-        ) from error
-
-
 async def _search_round(round_id: int, settings: Settings) -> int:
-    database = Database(settings.database_url)
-    try:
-        this_round = runs.round_by_id(database, round_id)
-        if this_round is None:
-            logger.warning("round %d is not in this database", round_id)
+    with called_round(settings.database_url, round_id) as called:
+        if called is None:
             return 0
-        profile = Profile.model_validate(runs.profile_of_round(database, round_id))
-        search = profile.rounds[this_round.number - 1].search
-        policy, ppm = this_round.policy_checkpoint_id, this_round.ppm_checkpoint_id
+        database, search = called.database, called.profile.search
+        policy, ppm = called.row.policy_checkpoint_id, called.row.ppm_checkpoint_id
         async with open_equipment(
             settings,
             policy=checkpoints.by_id(database, policy).path if policy else None,
@@ -77,5 +49,3 @@ async def _search_round(round_id: int, settings: Settings) -> int:
         ) as equipment:
             engine = RolloutEngine(database, equipment, search, owner=owner_name())
             return await engine.run(round_id)
-    finally:
-        database.close()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import text
 
 from db.queries import integrity, searches
@@ -24,8 +25,11 @@ from tests.factories import planned_round
 PROFILE = SearchProfile(rollouts=4, candidates=3, max_depth=6, trees_in_flight=4)
 
 
-@pytest.fixture
-async def sandbox() -> SandboxProvider:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sandbox() -> AsyncIterator[SandboxProvider]:
     provider = LocalSandbox(limits=Limits(), guests=1, allow_unisolated=True)
     await provider.start()
     yield provider
