@@ -140,9 +140,9 @@ async def _relabel(
             grader = ProcessGrader()
             stack.push_async_callback(grader.close)
         elif spec.grader is GraderChoice.PLAIN:
-            from services.grading.fake import ExactGrader
+            from services.grading.plain import PlainGrader
 
-            grader = ExactGrader()
+            grader = PlainGrader()
         value: ValueModel | None = None
         if ppm is not None:
             from services.inference.client import HttpPpm

@@ -20,7 +20,7 @@ from services.consistency.worker import ConsistencyWorker
 from services.curation.choosing import choose
 from services.curation.spec import sft_spec
 from services.errors import EngineUnavailable, PolicyUnavailable
-from services.grading.fake import ExactGrader
+from services.grading.plain import PlainGrader
 from services.inference.scripted import ScriptedPolicy
 from services.inference.scripted_arithmetic import ASSISTANT, find_sum, write_step
 from services.profiles import Pool, SearchProfile, SftProfile
@@ -53,7 +53,7 @@ def searched(database: Database) -> RoundRow:
 
     async def search() -> None:
         async with FakeSandbox() as sandbox:
-            equipment = Equipment(ScriptedPolicy(write_step), None, sandbox, ExactGrader())
+            equipment = Equipment(ScriptedPolicy(write_step), None, sandbox, PlainGrader())
             await RolloutEngine(database, equipment, PROFILE, owner="me").run(this_round.id)
 
     asyncio.run(search())
@@ -69,7 +69,7 @@ async def judged(
     in_flight: int = 8,
 ) -> int:
     async with FakeSandbox() as sandbox:
-        equipment = Equipment(policy, None, sandbox, ExactGrader())
+        equipment = Equipment(policy, None, sandbox, PlainGrader())
         judge = Judge(equipment, discriminator="scripted", checks=checks, max_depth=6)
         worker = ConsistencyWorker(database, judge, owner="me", in_flight=in_flight)
         return await worker.run(this_round.id)
@@ -130,7 +130,7 @@ def test_a_search_without_a_truth_that_is_cut_ends_in_the_undisturbed_tree(
     async def search(this_round: RoundRow, policy: ScriptedPolicy) -> None:
         profile = PROFILE.model_copy(update={"checkpoint_rollouts": 1})
         async with FakeSandbox() as sandbox:
-            equipment = Equipment(policy, None, sandbox, ExactGrader())
+            equipment = Equipment(policy, None, sandbox, PlainGrader())
             await RolloutEngine(database, equipment, profile, owner="me").run(this_round.id)
 
     undisturbed = planned_round(database, count=4, answered=False)
@@ -275,7 +275,7 @@ def test_a_prefix_that_does_not_run_again_is_not_mutually_consistent(database: D
 
     async def judge_badly() -> None:
         async with ForgetfulSandbox() as sandbox:
-            equipment = Equipment(ScriptedPolicy(right_step), None, sandbox, ExactGrader())
+            equipment = Equipment(ScriptedPolicy(right_step), None, sandbox, PlainGrader())
             judge = Judge(equipment, discriminator="scripted", checks=1, max_depth=6)
             await ConsistencyWorker(database, judge, owner="me", in_flight=4).run(this_round.id)
 

@@ -15,7 +15,7 @@ from db.records.runs import RunRow
 from db.session import Database
 from db.vocabulary import DraftStatus, Split
 from services.errors import PolicyUnavailable
-from services.grading.fake import ExactGrader
+from services.grading.plain import PlainGrader
 from services.inference.scripted import ScriptedPolicy
 from services.inference.scripted_arithmetic import write_step
 from services.problems.synthesis import Rule, Workshop, synthesise
@@ -63,7 +63,7 @@ def made(
     async def make() -> None:
         async with FakeSandbox() as sandbox:
             equipment = Equipment(
-                solver or ScriptedPolicy(write_step), None, sandbox, ExactGrader()
+                solver or ScriptedPolicy(write_step), None, sandbox, PlainGrader()
             )
             workshop = Workshop(
                 database=database,

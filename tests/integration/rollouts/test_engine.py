@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from db.queries import integrity, searches
 from db.session import Database
-from services.grading.fake import ExactGrader
+from services.grading.plain import PlainGrader
 from services.inference.scripted import ScriptedPolicy
 from services.inference.scripted_arithmetic import write_step
 from services.profiles import SearchProfile
@@ -48,7 +48,7 @@ def engine(
         policy=policy or ScriptedPolicy(write_step),
         value=None,
         sandbox=sandbox,
-        grader=ExactGrader(),
+        grader=PlainGrader(),
     )
     return RolloutEngine(database, equipment, PROFILE, owner=owner, lease_seconds=lease_seconds)
 

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from db.queries import integrity, searches
 from db.session import Database
-from services.grading.fake import ExactGrader
+from services.grading.plain import PlainGrader
 from services.inference.client import HttpPolicy
 from services.inference.http import Patience
 from services.inference.scripted_arithmetic import write_step
@@ -103,7 +103,7 @@ async def search(
         patience = QUICK if server.trouble is silent else PATIENCE
         policy = HttpPolicy([server.url], model="policy", sampling=SAMPLING, patience=patience)
         async with policy:
-            equipment = Equipment(policy, None, sandbox, ExactGrader())
+            equipment = Equipment(policy, None, sandbox, PlainGrader())
             await RolloutEngine(database, equipment, profile, owner="me").run(this_round.id)
     assert integrity.violations(database) == []
     return this_round.id

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from db.queries import growth, integrity, searches
 from db.session import Database
 from services.errors import PolicyUnavailable, StateNotReproducible
-from services.grading.fake import ExactGrader
+from services.grading.plain import PlainGrader
 from services.inference.scripted import ScriptedPolicy, ScriptedPpm
 from services.inference.scripted_arithmetic import score_prefix, write_step
 from services.profiles import SearchProfile
@@ -76,7 +76,7 @@ async def search_all(
         policy=policy or ScriptedPolicy(write_step),
         value=ScriptedPpm(lambda prompt: score_prefix(prompt) / 3) if with_ppm else None,
         sandbox=sandbox,
-        grader=ExactGrader(),
+        grader=PlainGrader(),
     )
     await RolloutEngine(database, equipment, PROFILE, owner=owner, lease_seconds=60).run(round_id)
 

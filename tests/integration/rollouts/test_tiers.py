@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from db.queries import integrity, searches
 from db.session import Database
-from services.grading.fake import ExactGrader
+from services.grading.plain import PlainGrader
 from services.inference.scripted import ScriptedPolicy
 from services.profiles import EarlyStopping, SearchProfile, Tier
 from services.rollouts.engine import Equipment, RolloutEngine
@@ -24,7 +24,7 @@ def write(prompt: str, index: int, seed: int) -> str:
 
 async def search(database: Database, round_id: int, profile: SearchProfile) -> int:
     async with FakeSandbox() as sandbox:
-        equipment = Equipment(ScriptedPolicy(write), None, sandbox, ExactGrader())
+        equipment = Equipment(ScriptedPolicy(write), None, sandbox, PlainGrader())
         return await RolloutEngine(database, equipment, profile, owner="me").run(round_id)
 
 

@@ -18,7 +18,7 @@ import docker
 import psutil
 
 from services.errors import SandboxUnavailable
-from services.grading.fake import ExactGrader
+from services.grading.plain import PlainGrader
 from services.inference.scripted import ScriptedPolicy
 from services.inference.scripted_arithmetic import write_step
 from services.profiles import SearchProfile
@@ -133,7 +133,7 @@ async def _grow(provider: SandboxProvider, killer: Killer, number: int) -> list[
     collaborators = Collaborators(
         policy=ScriptedPolicy(write_step),
         executor=DisturbedSession(session, killer),
-        grader=ExactGrader(),
+        grader=PlainGrader(),
     )
     while tree.rollouts < PROFILE.rollouts:
         with suppress(SandboxUnavailable):

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from db.vocabulary import Verdict
 from services.errors import GraderUnavailable
-from services.grading.fake import ExactGrader
+from services.grading.plain import PlainGrader
 from services.grading.process import ProcessGrader
 from tests.unit.grading.pairs import DIFFERENT, ENDLESS, EQUAL, UNREADABLE
 
@@ -232,7 +232,7 @@ async def test_answers_cannot_run_code(grader: ProcessGrader, tmp_path: Path) ->
 
 
 async def test_the_fake_agrees_on_plain_pairs() -> None:
-    fake = ExactGrader()
+    fake = PlainGrader()
     assert await fake.grade("1,000", truth="1000") is Verdict.EQUAL
     assert await fake.grade("x+1", truth="1+x") is Verdict.DIFFERENT
     assert await fake.is_gradable("5")

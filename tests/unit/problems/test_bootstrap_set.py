@@ -4,7 +4,7 @@ import pytest
 
 from db.vocabulary import StepKind
 from services.errors import SandboxUnavailable
-from services.grading.fake import ExactGrader
+from services.grading.plain import PlainGrader
 from services.problems.bootstrap_set import Draft, VerifiedSolution, verify
 from services.problems.reference_solutions import DraftSolution
 from tests.unit.problems.sandboxes import SubprocessSandbox
@@ -23,7 +23,7 @@ async def verified(
     return await verify(
         drafts,
         sandbox=sandbox or SubprocessSandbox(),
-        grader=ExactGrader(),
+        grader=PlainGrader(),
         progress=lambda done, total: None,
     )
 
@@ -67,7 +67,7 @@ async def test_order_and_progress_are_kept_over_many_drafts() -> None:
     solutions = await verify(
         drafts,
         sandbox=SubprocessSandbox(),
-        grader=ExactGrader(),
+        grader=PlainGrader(),
         progress=lambda *t: told.append(t),
     )
     assert [s.problem_id for s in solutions] == [k for k in range(40) if k != 7]

@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 
 from services.errors import ProblemImportError
-from services.grading.fake import ExactGrader
+from services.grading.plain import PlainGrader
 from services.problems.importing import ImportPlan, prepare
 from services.problems.records import ProblemRecord
 
@@ -19,7 +19,7 @@ def a_record(question: str, answer: str | None = "4", external_id: str = "") -> 
 
 
 async def planned(*records: ProblemRecord, skip_ungradable: bool = False) -> ImportPlan:
-    return await prepare(records, grader=ExactGrader(), skip_ungradable=skip_ungradable)
+    return await prepare(records, grader=PlainGrader(), skip_ungradable=skip_ungradable)
 
 
 async def test_every_new_question_is_planned_in_order() -> None:
@@ -79,11 +79,11 @@ async def test_a_source_that_breaks_midway_leaves_no_plan() -> None:
         raise ProblemImportError("s line 2 is not JSON; correct it.")
 
     with pytest.raises(ProblemImportError, match="line 2"):
-        await prepare(records(), grader=ExactGrader())
+        await prepare(records(), grader=PlainGrader())
 
 
 async def test_progress_reaches_the_number_of_questions() -> None:
     told: list[tuple[int, int]] = []
     records = [a_record(f"{k}?") for k in range(300)]
-    await prepare(records, grader=ExactGrader(), progress=lambda *t: told.append(t))
+    await prepare(records, grader=PlainGrader(), progress=lambda *t: told.append(t))
     assert told[-1] == (300, 300)

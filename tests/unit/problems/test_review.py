@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from db.records.problems import UnsolvedAnswer
-from services.grading.fake import ExactGrader
+from services.grading.plain import PlainGrader
 from services.problems.review import MOST_WORDINGS, equivalence_classes, suspicions
 
 
@@ -16,7 +16,7 @@ def answers(problem: int, *boxed: str) -> list[UnsolvedAnswer]:
 
 async def test_answers_that_are_equal_in_other_words_agree() -> None:
     (found,) = await suspicions(
-        answers(1, "5", "5.0", "5", "7"), ExactGrader(), min_share=0.75, min_agreeing=3
+        answers(1, "5", "5.0", "5", "7"), PlainGrader(), min_share=0.75, min_agreeing=3
     )
     assert (found.answer, found.agreeing, found.trajectories) == ("5", 3, 4)
     assert found.share == 0.75
@@ -26,17 +26,17 @@ async def test_answers_that_are_equal_in_other_words_agree() -> None:
 
 async def test_too_little_agreement_or_too_few_trajectories_are_no_suspicion() -> None:
     scattered, few = answers(1, "5", "6", "7", "8"), answers(2, "5", "5")
-    assert await suspicions(scattered + few, ExactGrader(), min_share=0.5, min_agreeing=3) == []
+    assert await suspicions(scattered + few, PlainGrader(), min_share=0.5, min_agreeing=3) == []
 
 
 async def test_the_strongest_agreement_comes_first() -> None:
     weak, strong = answers(1, "5", "5", "5", "6"), answers(2, "9", "9", "9")
-    found = await suspicions(weak + strong, ExactGrader(), min_share=0.5, min_agreeing=3)
+    found = await suspicions(weak + strong, PlainGrader(), min_share=0.5, min_agreeing=3)
     assert [it.problem_id for it in found] == [2, 1]
 
 
 async def test_however_many_wordings_there_are_the_comparisons_stay_few() -> None:
-    class CountingGrader(ExactGrader):
+    class CountingGrader(PlainGrader):
         calls = 0
 
         async def grade(self, answer: str, *, truth: str) -> object:

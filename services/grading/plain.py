@@ -1,4 +1,7 @@
-"""A grader without a process, for tests of what stands on the grading contract."""
+"""The grader of `--grader plain`: numbers by value and texts by their words, without algebra.
+
+It needs no process, so tests of what stands on the grading contract use it too.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from db.vocabulary import Verdict
 from services.grading.answers import accepted, compare, normalise
 
 
-class ExactGrader:
+class PlainGrader:
     """Numbers by value, everything else by its normalised text; never undecided for short text."""
 
     async def grade(self, answer: str, *, truth: str) -> Verdict:
