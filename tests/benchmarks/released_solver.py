@@ -11,7 +11,7 @@ Made cheaper here, or left out where it is not clear: the configuration is a fro
 OmegaConf; candidates are text without token ids; roots are taken by `math`, not NumPy; programs are
 not cleaned by regular expressions first; output is not labelled with its print call; no progress
 bars, messages or evaluation of intermediate metrics; no pool where no tree has a step to run;
-answers are compared as `ExactGrader` does, where the released code puts every answer that is not
+answers are compared as `PlainGrader` does, where the released code puts every answer that is not
 the same text through several parsers of LaTeX, in both orders. A step that fails ends its branch at
 once, and every candidate after the final code counts as a node. The form of the prompt is this
 project's, so that the server is the same.
