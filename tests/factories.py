@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from db.queries import candidates, problems, runs, searches
@@ -30,6 +31,10 @@ def stored_problems(database: Database, count: int, *, answered: bool = True) ->
         new_problem(f"What is {number} + 2?", str(number + 2) if answered else None)
         for number in range(count)
     ]
+    return store_problems(database, new)
+
+
+def store_problems(database: Database, new: Sequence[NewProblem]) -> list[int]:
     problems.import_all(database, new)
     return problems.ids_by_hash(database, [problem.content_hash for problem in new])
 

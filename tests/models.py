@@ -23,19 +23,22 @@ from transformers import (
 from services.steps import STOPS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 END = "<|endoftext|>"
 
 
-def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level: any text encodes, a byte a token, but each ending of a step is one token."""
+def tiny_tokenizer(pieces: Sequence[str] = ()) -> PreTrainedTokenizerFast:
+    """Byte-level: any text encodes, a byte a token, but each ending of a step is one token.
+
+    So is each of the `pieces`, the longest where several begin alike.
+    """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {symbol: index for index, symbol in enumerate(alphabet)}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_tokens(list(STOPS))
+    tokenizer.add_tokens([*STOPS, *pieces])
     tokenizer.add_special_tokens([END])
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=END)
 
@@ -59,9 +62,11 @@ def tiny_config(tokenizer: PreTrainedTokenizerFast, **changes: object) -> LlamaC
     return LlamaConfig(**{**fields, **changes})
 
 
-def save_tiny_policy(folder: Path, *, seed: int = 0, **changes: object) -> Path:
+def save_tiny_policy(
+    folder: Path, *, seed: int = 0, pieces: Sequence[str] = (), **changes: object
+) -> Path:
     """Write a causal language model and its tokenizer; `changes` are fields of its config."""
-    tokenizer = tiny_tokenizer()
+    tokenizer = tiny_tokenizer(pieces)
     return _save(folder, tiny_config(tokenizer, **changes), tokenizer, seed=seed)
 
 

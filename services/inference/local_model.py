@@ -102,11 +102,13 @@ def load_model(
 ) -> LocalModel:
     """Load a causal language model or a one-label sequence classifier.
 
+    Without `dtype` it computes in what its device does best, except a model whose config says
+    float64: that is served in float64, so that the text of a seed does not depend on its batch.
+
     Raises:
         ModelError: the folder is missing, is not such a model, or the engine cannot run it.
     """
     device = device or best_device()
-    dtype = dtype or best_dtype(device)
     if not (folder / "config.json").is_file():
         raise ModelError(f"There is no model in {folder}: no config.json. {REMEDY}")
     transformers.utils.logging.set_verbosity_error()
@@ -114,6 +116,7 @@ def load_model(
     try:
         config = transformers.AutoConfig.from_pretrained(folder)
         head = _head(config)
+        dtype = dtype or _served_dtype(config, device)
         loader = {
             Head.LOGITS: transformers.AutoModelForCausalLM,
             Head.SCORE: transformers.AutoModelForSequenceClassification,
@@ -139,6 +142,15 @@ def load_model(
         tokenizer=tokenizer,
         module=module,
     )
+
+
+def _served_dtype(config: transformers.PretrainedConfig, device: torch.device) -> torch.dtype:
+    """Double precision where the config asks for it, else the best of the device.
+
+    A batch's size and neighbours change the order of sums. The rounding errors of that now and
+    then change which token a quantile falls on; those of double precision are too small to.
+    """
+    return torch.float64 if config.dtype is torch.float64 else best_dtype(device)
 
 
 def _head(config: transformers.PretrainedConfig) -> Head:

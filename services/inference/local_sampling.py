@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 NUCLEUS = 256
 """Tokens looked at first for top_p; a nucleus is nearly always smaller."""
@@ -43,27 +43,32 @@ def choose_tokens(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int]:
     tokens: list[int] = []
     for start in range(0, len(draws), ROWS):
         part = slice(start, start + ROWS)
-        tokens.extend(_choose(logits[part].float(), draws[part]).tolist())
+        rows = logits[part]
+        precise = rows if rows.dtype is torch.float64 else rows.float()
+        tokens.extend(_choose(precise, draws[part]).tolist())
     return tokens
 
 
 def _choose(logits: torch.Tensor, draws: Sequence[Draw]) -> torch.Tensor:
-    """The next token of a few rows of logits in single precision."""
+    """The next token of a few rows of logits in single or double precision."""
     sampled = [row for row, draw in enumerate(draws) if draw.temperature > 0]
     greedy = [row for row, draw in enumerate(draws) if draw.temperature == 0]
-    device = logits.device
-    tokens = torch.empty(len(draws), dtype=torch.long, device=device)
+
+    def numbers(values: Iterable[float]) -> torch.Tensor:
+        return torch.tensor(list(values), dtype=logits.dtype, device=logits.device)
+
+    tokens = torch.empty(len(draws), dtype=torch.long, device=logits.device)
     if greedy:
         tokens[greedy] = logits[greedy].max(dim=-1).indices
     if sampled:
         chosen = [draws[row] for row in sampled]
         rows = logits[sampled] if greedy else logits
-        temperatures = torch.tensor([draw.temperature for draw in chosen], device=device)
+        temperatures = numbers(draw.temperature for draw in chosen)
         probabilities = (rows / temperatures.unsqueeze(1)).softmax(dim=-1)
         if any(draw.top_p < 1 for draw in chosen):
-            limits = torch.tensor([draw.top_p for draw in chosen], device=device)
+            limits = numbers(draw.top_p for draw in chosen)
             probabilities = _within_nucleus(probabilities, limits)
-        quantiles = torch.tensor([draw.generator.random() for draw in chosen], device=device)
+        quantiles = numbers(draw.generator.random() for draw in chosen)
         tokens[sampled] = _at_quantile(probabilities, quantiles)
     return tokens
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from db.queries import datasets, integrity
-from db.records import DatasetItemRecord
+from db.records.datasets import DatasetItemRecord
 from db.session import Database
 from db.vocabulary import DatasetKind
 from tests.factories import stored_run
