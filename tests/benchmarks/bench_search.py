@@ -64,6 +64,8 @@ SLOW_TIMES = 3
 """The released solver is given so much longer over slow ticks, that it comes some depths far."""
 RESULT = REPOSITORY / "build" / "bench" / "search.json"
 
+console = Console()
+
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
@@ -89,6 +91,11 @@ class Measurement:
         """As the server counts; as its client sees it where it does not."""
         return self.server.busy_share if self.server else self.asked_share
 
+    @property
+    def tokens_per_second(self) -> float:
+        """Generated ones; 0 where the server does not count."""
+        return self.server.tokens / self.seconds if self.server else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -99,6 +106,12 @@ class Row:
     in_sandbox: Grown
     released: Measurement
     released_slow: Measurement | None = None
+
+    @property
+    def times_in_tokens(self) -> float:
+        """The engine over the released schedule, fast ticks; 0 where the server does not count."""
+        other = self.released.tokens_per_second
+        return self.fast.tokens_per_second / other if other else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +208,8 @@ async def measure(bench: Bench, counts: Sequence[int], *, slow: Server, fast: Se
         if trees == shown_trees(counts):
             row = replace(row, released_slow=await bench.released(slow, trees, times=SLOW_TIMES))
         rows.append(row)
-        report(rows)
+        console.print(f"{trees} trees: {row.fast.rate:.0f} nodes/s", highlight=False)
+    report(rows)
     return rows
 
 
@@ -205,15 +219,19 @@ def shown_trees(counts: Sequence[int]) -> int:
 
 
 def report(rows: Sequence[Row]) -> None:
-    """Print what is measured so far."""
+    """Print the tables.
+
+    The released schedule counts every candidate as a node where the engine counts equal ones once,
+    so the two are compared by generated tokens too.
+    """
     engine = Table(
         *("trees", "slow: busy", "slots taken", "nodes/s", "fast: nodes/s", "ms/node"),
         *("lockstep: nodes/s", "times"),
         title="engine, and lockstep in its sandbox",
     )
     released = Table(
-        *("trees", "fast: nodes/s", "times", "ms/node", "slow: nodes/s", "times"),
-        *("busy", "engine: busy"),
+        *("trees", "fast: nodes/s", "times", "in tokens", "ms/node"),
+        *("slow: nodes/s", "times", "busy", "engine: busy"),
         title="released schedule",
     )
     for row in rows:
@@ -224,12 +242,13 @@ def report(rows: Sequence[Row]) -> None:
             *(f"{row.in_sandbox.rate:.0f}", f"{row.fast.rate / row.in_sandbox.rate:.1f}"),
         )
         cells = [f"{row.released.rate:.0f}", f"{row.fast.rate / row.released.rate:.1f}"]
-        cells.append(f"{row.released.cpu_ms_per_node:.2f}")
+        by_tokens = row.times_in_tokens
+        cells += [f"{by_tokens:.1f}" if by_tokens else "-", f"{row.released.cpu_ms_per_node:.2f}"]
         if slow := row.released_slow:
             cells += [f"{slow.rate:.0f}", f"{row.slow.rate / slow.rate:.1f}"]
             cells += [f"{slow.busy_share:.1%}", f"{row.slow.busy_share:.1%}"]
         released.add_row(str(row.fast.trees), *cells)
-    Console().print(engine, released)
+    console.print(engine, released)
 
 
 def summary(rows: Sequence[Row], sandbox: str) -> dict[str, object]:
@@ -240,6 +259,7 @@ def summary(rows: Sequence[Row], sandbox: str) -> dict[str, object]:
         "nodes_per_second": {row.fast.trees: row.fast.rate for row in rows},
         "vs_lockstep": {row.fast.trees: row.fast.rate / row.in_sandbox.rate for row in rows},
         "vs_released": {row.fast.trees: row.fast.rate / row.released.rate for row in rows},
+        "vs_released_in_tokens": {row.fast.trees: row.times_in_tokens for row in rows},
         "engine_cpu_ms_per_node": {row.fast.trees: row.fast.cpu_ms_per_node for row in rows},
         "released_nodes_per_second": {row.fast.trees: row.released.rate for row in rows},
         "released_cpu_ms_per_node": {row.fast.trees: row.released.cpu_ms_per_node for row in rows},
