@@ -33,9 +33,13 @@ MAX_BYTES = 16 * 1024
 
 _MAX_DEPTH = 30
 _MAX_BRACKETS = 100
-_FOR_NO_PARSER = re.compile(r"[-+~\s]{20}[-+~]|(?:not\s+){10}|\"\"\"|\'\'\'|[\0\ud800-\udfff]")
-"""Chains that nest deeply; strings over several lines, in which a comment is none; no text."""
+_DECLINED = re.compile(
+    r"""[-+~\s]{20}[-+~]|(?:not\s+){10}"""  # chains that nest deeply in the parser
+    r"""|\"{3}|'{3}|\\\n|\r"""  # lines that may not be what they look like
+    r"""|[\0\ud800-\udfff]"""  # no text
+)
 _COMMENT_LINES = re.compile(r"^[ \t]*(?:#[^\n]*)?\n", re.MULTILINE)
+"""Left out of what is run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def run(code: str, before: PlainState) -> PlainRun | None:
     """Run a step in a copy of a state, or None where the step is not plain."""
     if len(code) > MAX_CODE_CHARACTERS or sum(map(code.count, "([{")) > _MAX_BRACKETS:
         return None
-    if _FOR_NO_PARSER.search(code):
+    if _DECLINED.search(code):
         return None
     evaluation = _Evaluation(dict(before.names))
     try:

@@ -79,6 +79,8 @@ DECLINED = (
         "(" * 150 + ")" * 150,
         "x = '''\n# a\n'''",
         "x: int = 3",
+        "x = 'a\\\n# b\\\nc'",
+        "# a comment\rx = 1\n",
     ),
     *("'\ud800'", "'\0'", "x = 1\n" * 600, "'a'.upper()", "sorted([2, 1])", "1 in [1]", "1 is 1"),
     *(
@@ -158,6 +160,7 @@ def expressions(parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 VALUES = st.recursive(st.one_of(NAMES, NUMBERS), expressions, max_leaves=6)
 STATEMENTS = st.one_of(
+    st.sampled_from(("# a comment", "", "   # another", "if x == x:\n    y = 1\n    # within")),
     st.tuples(NAMES, st.sampled_from(("=", "+=", "-=", "*=", "//=")), VALUES).map(" ".join),
     VALUES,
     VALUES.map(lambda value: f"print({value})"),
@@ -166,7 +169,7 @@ STATEMENTS = st.one_of(
 STEPS = st.lists(STATEMENTS, min_size=1, max_size=4).map("\n".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(STEPS, min_size=1, max_size=3))
 def test_a_chain_of_plain_steps_ends_as_it_does_in_the_interpreter(codes: list[str]) -> None:
     state, names = plain.FRESH, dict[str, object]()
@@ -178,6 +181,10 @@ def test_a_chain_of_plain_steps_ends_as_it_does_in_the_interpreter(codes: list[s
         assert (done.report, done.printed) == in_an_interpreter(code, after)
         if done.state is not None:
             state, names = done.state, after
+            again: dict[str, object] = {}
+            step.run(state.code, again)
+            del again["__builtins__"]
+            assert repr(again) == repr(dict(state.names))
 
 
 @pytest.mark.parametrize("kind", PROCESSES)
