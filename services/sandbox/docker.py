@@ -24,7 +24,7 @@ from services.errors import SandboxUnavailable
 from services.sandbox.base import Limits
 from services.sandbox.guest import protocol
 from services.sandbox.launch import GUEST_ENVIRONMENT, GUEST_FLAGS, fresh_user
-from services.sandbox.pool import GUEST_STATES, STATE_BYTES, GuestPool, guest_settings
+from services.sandbox.pool import GUEST_STATES, PLAIN_BYTES, STATE_BYTES, GuestPool, guest_settings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -159,6 +159,7 @@ class DockerSandbox(GuestPool):
         """Create a container, attach to it, start it. Returns its id and the stream to it."""
         api = client.api
         user = fresh_user()
+        memory = _WARM_BYTES + STATE_BYTES + PLAIN_BYTES + 2 * self._limits.memory_bytes
         host = api.create_host_config(
             network_mode="none",
             ipc_mode="none",
@@ -166,8 +167,8 @@ class DockerSandbox(GuestPool):
             cap_drop=["ALL"],
             security_opt=["no-new-privileges:true"],
             pids_limit=2 * GUEST_STATES + self._limits.processes,
-            mem_limit=_WARM_BYTES + STATE_BYTES + 2 * self._limits.memory_bytes,
-            memswap_limit=_WARM_BYTES + STATE_BYTES + 2 * self._limits.memory_bytes,
+            mem_limit=memory,
+            memswap_limit=memory,
             nano_cpus=_NANO_CPUS,
             # The one place that stays writable in a read-only container is covered up.
             tmpfs={"/dev/mqueue": "ro,noexec,nosuid,nodev,size=4k"},

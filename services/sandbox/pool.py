@@ -20,8 +20,10 @@ from services.sandbox.session import GuestSession
 SESSION_STATES = 64
 GUEST_STATES = 256
 STATE_BYTES = 1024 * 1024 * 1024
-PLAIN_STATES = 8192
-"""One of a word problem holds about a kilobyte, and none more than some 40."""
+PLAIN_STATES = 4096
+"""One of a word problem holds about a kilobyte, and none more than some 32."""
+PLAIN_BYTES = 128 * 1024 * 1024
+"""What these may hold together."""
 
 _STARTS = 3
 _PAUSE_SECONDS = 0.2

@@ -108,6 +108,7 @@ class GuestSession:
         """Run a step, as often as it takes to get an answer about the program."""
         refusal = Reply(0, Status.FAILED)
         for _ in range(_ATTEMPTS):
+            self._refuse_if_closed()
             try:
                 reply = await self._ask(step, state)
                 if reply.status is Status.DONE:
@@ -142,6 +143,7 @@ class GuestSession:
         alive = await self._guest.request(Op.FIND, session=self._number, candidates=tuple(path))
         missing = path[: path.index(alive.found)] if alive.found in path else path
         for gone in reversed(missing):
+            self._refuse_if_closed()
             reply = await self._ask(self._steps[gone], gone)
             if reply.status is not Status.DONE:
                 return

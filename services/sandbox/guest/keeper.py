@@ -1,7 +1,8 @@
 """Keeps the states that wait to be forked: the root, from which all come, and those on the shelf.
 
 A waiting state is silent and idle. One that says something, hangs up or uses the processor has
-been broken by its own program and is ended; the root, which runs no program, is replaced.
+been broken by its own program and is ended. A guest that has lost its root ends: another root
+would be a fork of a process that has seen steps, and not the fresh interpreter that it stands for.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Keeper:
             Bounds(settings.session_states, settings.guest_states, settings.state_bytes)
         )
         self._root = self._fork_root()
+        self.has_root = True
         self.warm_bytes_mapped = processes.mapped_bytes(self._root.pid)
         self._warm_bytes_held = processes.anonymous_bytes(self._root.pid)
 
@@ -67,14 +69,14 @@ class Keeper:
             self.end(displaced)
 
     def end(self, state: State) -> None:
-        """Kill a waiting state. The root is replaced at once."""
+        """Kill a waiting state."""
         self._shelf.remove(state)
         processes.kill(state.pid)
         with suppress(KeyError, ValueError):
             self._selector.unregister(state.channel)
         state.channel.close()
         if state is self._root:
-            self._root = self._fork_root()
+            self.has_root = False
 
     def end_session(self, session: int) -> None:
         for state in self._shelf.of_session(session):

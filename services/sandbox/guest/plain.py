@@ -27,10 +27,13 @@ if TYPE_CHECKING:
 MAX_CODE_CHARACTERS = 2000
 MAX_STATE_CHARACTERS = 4000
 """Code of a chain of plain steps; it has to fit into one packet beside a step."""
-MAX_NAMES = 256
-MAX_BYTES = 16 * 1024
-"""What the names of a state hold together, and what a step prints."""
+MAX_NAMES = 128
+MAX_BYTES = 8 * 1024
+"""What the names of a state hold together."""
+MAX_PRINTED = 16 * 1024
 
+_MAX_NODES = 500
+"""Of a syntax tree: what an evaluation costs is linear in it."""
 _MAX_DEPTH = 30
 _MAX_BRACKETS = 100
 _DECLINED = re.compile(
@@ -47,13 +50,13 @@ class PlainState:
     """What a chain of plain steps left behind: names, and the code that made them."""
 
     names: Mapping[str, object]
-    code: str = ""
-    """Run in a fresh interpreter, it gives these names."""
+    codes: tuple[str, ...] = ()
+    """Run one after the other in a fresh interpreter, they give these names."""
 
     @property
     def is_small(self) -> bool:
         return (
-            len(self.code) <= MAX_STATE_CHARACTERS
+            sum(map(len, self.codes)) <= MAX_STATE_CHARACTERS
             and len(self.names) <= MAX_NAMES
             and sum(map(plain_values.size, self.names.values())) <= MAX_BYTES
         )
@@ -85,7 +88,8 @@ def run(code: str, before: PlainState) -> PlainRun | None:
     printed = evaluation.output.getvalue()
     if report.outcome != step.OK:
         return PlainRun(report, printed, None)
-    after = PlainState(evaluation.names, before.code + _COMMENT_LINES.sub("", f"{code}\n"))
+    ran = _COMMENT_LINES.sub("", f"{code}\n")
+    after = PlainState(evaluation.names, (*before.codes, ran))
     return PlainRun(report, printed, after) if after.is_small else None
 
 
@@ -99,22 +103,21 @@ class _Evaluation:
 
     def step(self, code: str) -> step.Report:
         try:
-            tree = compile(code, "<step>", "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+            tree = ast.parse(code, "<step>")
         except SyntaxError as error:
             return step.raised(error)
-        # Also where it is never reached, another kind of node may be an error of its own.
-        if not isinstance(tree, ast.Module) or any(type(n) not in _NODES for n in ast.walk(tree)):
-            raise Declined
+        _decline_odd(tree)
         body = tree.body
         last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
         try:
             self._statements(body)
             value = self._value(last.value) if isinstance(last, ast.Expr) else None
+            shown = step.ok(value)
         except (Declined, RecursionError, MemoryError):
             raise
         except Exception as error:
             return step.raised(error)
-        return step.ok(value)
+        return shown
 
     def _statements(self, statements: Sequence[ast.stmt]) -> None:
         for statement in statements:
@@ -164,7 +167,7 @@ class _Evaluation:
             case ast.Call():
                 return self._call(node)
             case ast.JoinedStr():
-                return bounded("".join(self._part(part) for part in node.values))
+                return self._joined(node)
             case ast.UnaryOp():
                 return bounded(plain_values.UNARY[type(node.op)](self._value(node.operand)))
             case ast.Compare():
@@ -224,15 +227,15 @@ class _Evaluation:
         return result
 
     def _dict(self, node: ast.Dict) -> object:
-        if None in node.keys:
-            raise Declined
-        return bounded(
-            {
-                self._value(key): self._value(value)
-                for key, value in zip(node.keys, node.values, strict=True)
-                if key is not None
-            }
-        )
+        made: dict[object, object] = {}
+        for key_node, value_node in zip(node.keys, node.values, strict=True):
+            if key_node is None:
+                raise Declined
+            key = self._value(key_node)
+            if isinstance(key, list | dict):
+                raise Declined  # The interpreter finds that out after the last value.
+            made[key] = self._value(value_node)
+        return bounded(made)
 
     def _subscript(self, node: ast.Subscript) -> object:
         held = self._value(node.value)
@@ -270,6 +273,7 @@ class _Evaluation:
 
     def _print(self, node: ast.Call) -> object:
         words = [self._value(argument) for argument in node.args]
+        length = self.output.tell()
         spacing: dict[str, str] = {}
         for keyword in node.keywords:
             value = self._value(keyword.value)
@@ -277,11 +281,23 @@ class _Evaluation:
             if not known or not isinstance(value, str):
                 raise Declined
             spacing[str(keyword.arg)] = value
+        # Each is bounded, and together they might not be.
+        between = len(spacing.get("sep", " ")) + len(spacing.get("end", "\n"))
+        texts = []
+        for word in words:
+            texts.append(str(word))
+            length += len(texts[-1]) + between
+            if length > MAX_PRINTED:
+                raise Declined
         # The two that may be given are strings; `file` is ours.
-        print(*words, file=self.output, **spacing)  # type: ignore[call-overload]
-        if self.output.tell() > MAX_BYTES:
-            raise Declined
+        print(*texts, file=self.output, **spacing)  # type: ignore[call-overload]
         return None
+
+    def _joined(self, node: ast.JoinedStr) -> object:
+        text = ""
+        for part in node.values:
+            text = str(bounded(text + self._part(part)))
+        return text
 
     def _part(self, node: ast.expr) -> str:
         match node:
@@ -308,3 +324,17 @@ _NODES = frozenset(
         *(ast.And, ast.Or, ast.FormattedValue, ast.keyword, ast.Load, ast.Store),
     }
 )
+
+
+def _decline_odd(tree: ast.Module) -> None:
+    """Decline what has other nodes, also where they are never reached, or too many.
+
+    The compiler has errors of its own, which a run would meet before its first statement.
+    """
+    for count, node in enumerate(ast.walk(tree)):
+        if type(node) not in _NODES or count > _MAX_NODES:
+            raise Declined
+    try:
+        compile(tree, "<step>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        raise Declined from error

@@ -70,7 +70,10 @@ class PlainStates:
 
     def _put(self, key: Key, state: plain.PlainState) -> None:
         self._states[key] = state
+        self._states.move_to_end(key)
         self._of_session[key[0]].add(key[1])
         if len(self._states) > self._most:
             (session, number), _ = self._states.popitem(last=False)
             self._of_session[session].discard(number)
+            if not self._of_session[session]:
+                del self._of_session[session]

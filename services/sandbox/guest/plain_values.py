@@ -75,9 +75,16 @@ def _bound_elements(elements: list[object]) -> None:
     """No container in another, so that no value is larger than it looks."""
     if len(elements) > _MAX_ELEMENTS:
         raise Declined
+    characters = 0
     for element in elements:
         if type(element) not in _SCALARS:
             raise Declined
+        if isinstance(element, str):
+            characters += len(element)
+        elif isinstance(element, int):
+            characters += element.bit_length() // 3
+    if characters > _MAX_CHARACTERS:
+        raise Declined
 
 
 def _numbers(*values: object) -> None:
@@ -135,8 +142,6 @@ def _sum(apply: Function) -> Function:
     def added(left: object, right: object) -> object:
         if apply is operator.iadd and isinstance(left, list):
             raise Declined  # It would change a list that other states hold.
-        bounded(left)
-        bounded(right)
         return bounded(apply(left, right))
 
     return added
@@ -201,23 +206,24 @@ def _one(apply: Function) -> Function:
     return called
 
 
-def _some(apply: Function) -> Function:
-    """A function of one container, or of several values."""
-
-    def called(*arguments: object) -> object:
-        for argument in arguments:
-            bounded(argument)
-        return apply(*arguments)
-
-    return called
-
-
 def _small(apply: Function) -> Function:
     """A function that grows fast with its whole numbers."""
 
     def called(*arguments: object) -> object:
         if any(type(value) is not int or value > _MAX_COMBINED for value in arguments):
             raise Declined
+        return apply(*arguments)
+
+    return called
+
+
+def _of_two(apply: Function) -> Function:
+    """A function whose result grows with each argument."""
+
+    def called(*arguments: object) -> object:
+        if len(arguments) > 2:
+            raise Declined
+        _numbers(*arguments)
         return apply(*arguments)
 
     return called
@@ -238,19 +244,20 @@ FUNCTIONS: dict[str, Function] = {
     "float": _one(float),
     "int": _one(int),
     "len": len,
-    "max": _some(max),
-    "min": _some(min),
+    "max": max,
+    "min": min,
     "pow": _pow,
     "round": _round,
     "str": _one(str),
-    "sum": _some(sum),
+    "sum": sum,
 }
 MATH_FUNCTIONS: dict[str, Function] = {
     name: _of_reals(getattr(math, name))
     for name in (
         *("acos", "asin", "atan", "atan2", "ceil", "cos", "degrees", "exp", "fabs", "floor"),
-        *("fmod", "gcd", "hypot", "isclose", "isqrt", "lcm", "log", "log10", "log2", "pow"),
+        *("fmod", "hypot", "isclose", "isqrt", "log", "log10", "log2", "pow"),
         *("radians", "sin", "sqrt", "tan", "trunc"),
     )
-} | {name: _small(getattr(math, name)) for name in ("comb", "factorial", "perm")}
-"""Those of two arguments or more are linear in the sizes of their bounded arguments."""
+}
+MATH_FUNCTIONS |= {name: _small(getattr(math, name)) for name in ("comb", "factorial", "perm")}
+MATH_FUNCTIONS |= {name: _of_two(getattr(math, name)) for name in ("gcd", "lcm")}

@@ -41,8 +41,8 @@ class Run:
     output: int
     deadline: float
     """On the monotonic clock, as all times here."""
-    before: str = ""
-    """Code of plain steps between the parent and this step."""
+    before: tuple[str, ...] = ()
+    """Code of the plain steps between the parent and this step."""
     token: bytes = field(default_factory=lambda: secrets.token_bytes(TOKEN_BYTES))
     pid: int = 0
     started: float = 0.0
@@ -53,7 +53,7 @@ class Run:
     printed_more: bool = False
 
     @classmethod
-    def begin(cls, request: Request, parent: State, before: str) -> Run:
+    def begin(cls, request: Request, parent: State, before: tuple[str, ...]) -> Run:
         """Ask a state to fork, and hand the fork its channel and the end of a pipe to print to.
 
         Where the state does not read any more, the run has no one to say hello and meets its

@@ -37,6 +37,8 @@ MAX_FILES = 4096
 
 _DESCRIPTORS = struct.Struct("ii")
 _LENGTH = struct.Struct(">I")
+_BETWEEN = "\0"
+"""Between plain steps; no plain step has one."""
 _OPEN_FILES = 64
 _TIMERS = (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF)
 
@@ -104,23 +106,25 @@ def _wait_for_fork(channel: _socket.socket) -> tuple[int, int]:
     return new_channel, output
 
 
-def order(token: bytes, before: str, code: str) -> bytes:
+def order(token: bytes, before: tuple[str, ...], code: str) -> bytes:
     """What a fork is told to run: plain steps that come before, then the step itself."""
-    first = before.encode()
+    first = _BETWEEN.join(before).encode()
     return token + _LENGTH.pack(len(first)) + first + code.encode("utf-8", "surrogatepass")
 
 
-def _read_order(packet: bytes) -> tuple[bytes, str, str]:
+def _read_order(packet: bytes) -> tuple[bytes, list[str], str]:
     head = TOKEN_BYTES + _LENGTH.size
     (length,) = _LENGTH.unpack(packet[TOKEN_BYTES:head])
     code = packet[head + length :].decode("utf-8", "surrogatepass")
-    return packet[:TOKEN_BYTES], packet[head : head + length].decode(), code
+    before = packet[head : head + length].decode()
+    return packet[:TOKEN_BYTES], before.split(_BETWEEN) if before else [], code
 
 
-def _make_names(code: str, namespace: dict[str, object]) -> None:
-    """Run plain steps again, whose output has been told."""
+def _make_names(codes: list[str], namespace: dict[str, object]) -> None:
+    """Run plain steps again, one by one as they ran first; their output has been told."""
     shown, sys.stdout = sys.stdout, io.StringIO()
-    _run(code, namespace)
+    for code in codes:
+        _run(code, namespace)
     sys.stdout = shown
 
 

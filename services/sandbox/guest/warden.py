@@ -54,9 +54,9 @@ class Warden:
         self._plain = PlainStates(settings.plain_states, settings.output_bytes)
 
     def serve(self) -> NoReturn:
-        """Answer the host until it hangs up, then end every process."""
+        """Answer the host until it hangs up or the root is lost, then end every process."""
         self._selector.register(self._host.inbound, selectors.EVENT_READ, self._listen)
-        while self._host.connected:
+        while self._host.connected and self._keeper.has_root:
             for key, _ in self._selector.select(self._patience()):
                 # An event before this one may have closed or handed on what this one is about.
                 if self._selector.get_map().get(key.fd) is key:
@@ -103,7 +103,7 @@ class Warden:
             reply = Reply(request.id, Status.DONE, outcome=step.RAISED)
             self._host.send(replace(reply, exception_type="SyntaxError", exception_message=message))
         else:
-            run = Run.begin(request, parent, before.code if before else "")
+            run = Run.begin(request, parent, before.codes if before else ())
             self._runs.append(run)
             for source, handle in ((run.channel, self._on_channel), (run.output, self._on_output)):
                 self._selector.register(source, selectors.EVENT_READ, partial(handle, run))

@@ -35,7 +35,7 @@ PLAIN = (
     *("x = None\nx", "pass", "'é' + 'ö'", "sum = 3\nsum + 1", "x = 1  # for one\nx", "1e308 * 10"),
     *("1 / 0", "5 % 0", "x = undefined + 1", "print(1)\nundefined", "1 + 'a'", "'a' - 1", "-'a'"),
     *("x = None\nx += 1", "int('12a')", "float('x')", "len(5)", "abs('a')", "round('a')", "max()"),
-    *("[1][3]", "{'a': 1}['b']", "[1]['a']", "{[1]: 2}", "'a' < 1", "None * 2", "0 ** -1", "f(3)"),
+    *("[1][3]", "{'a': 1}['b']", "[1]['a']", "'a' < 1", "None * 2", "0 ** -1", "f(3)"),
     *(
         "import math\nmath.sqrt(-1)",
         "math.sqrt(4)",
@@ -79,6 +79,13 @@ DECLINED = (
         "(" * 150 + ")" * 150,
         "x = '''\n# a\n'''",
         "x: int = 3",
+        "x = 0\nif x:\n    print(end='', end='')\nx",
+        "print(1)\nf(a=1, a=2)",
+        "if 0:\n    __debug__ = 1",
+        "1 or a" + ".b" * 900,
+        "{[1]: 2, undefined: 3}",
+        "import math\nmath.lcm(2, 3, 4)",
+        "x;" * 999,
         "x = 'a\\\n# b\\\nc'",
         "# a comment\rx = 1\n",
     ),
@@ -122,6 +129,30 @@ def test_no_hostile_program_is_taken_for_plain(name: str) -> None:
     done = plain.run(code, plain.FRESH)
     # A program that is no Python at all may be refused without a process.
     assert done is None or done.report.outcome == step.RAISED
+
+
+def test_nothing_large_is_made_before_it_is_declined() -> None:
+    long = plain.run("x = '\\U000e0001'\n" + "x = x + x\n" * 10, plain.FRESH)
+    assert long is not None
+    assert long.state is not None
+    many = ", x" * 500
+    for code in (
+        f"print(x{many})",
+        f"y = [x{many}]",
+        "print(" + "1, " * 20 + "sep=x)",
+        "f'{x + x + x + x}{x}'",
+    ):
+        assert plain.run(code, long.state) is None
+
+
+def test_steps_before_are_run_again_one_by_one() -> None:
+    first = plain.run("'doc'\nx = 1000", plain.FRESH)
+    assert first is not None
+    assert first.state is not None
+    second = plain.run("'more'\ny = 1000", first.state)
+    assert second is not None
+    assert second.state is not None
+    assert second.state.codes == ("'doc'\nx = 1000\n", "'more'\ny = 1000\n")
 
 
 def test_every_step_of_converted_word_problems_is_plain() -> None:
@@ -182,8 +213,9 @@ def test_a_chain_of_plain_steps_ends_as_it_does_in_the_interpreter(codes: list[s
         if done.state is not None:
             state, names = done.state, after
             again: dict[str, object] = {}
-            step.run(state.code, again)
-            del again["__builtins__"]
+            for ran in state.codes:
+                step.run(ran, again)
+            again = {name: again[name] for name in again if not name.startswith("__")}
             assert repr(again) == repr(dict(state.names))
 
 
