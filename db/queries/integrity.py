@@ -96,7 +96,9 @@ RULES: tuple[tuple[str, str], ...] = (
         "LEFT JOIN preference_pairs AS q ON q.id = i.pair_id "
         "LEFT JOIN searches AS s ON s.id = coalesce(t.search_id, q.search_id) "
         "WHERE s.problem_id <> i.problem_id OR (d.kind = 'preference' AND q.id IS NULL) "
-        "OR (s.id IS NULL AND p.solution IS NULL)",
+        "OR (s.id IS NULL AND p.solution IS NULL AND NOT EXISTS (SELECT FROM "
+        "consistency_candidates AS c WHERE c.status = 'done' "
+        "AND i.group_key = format('search %s answer %s', c.search_id, c.leaf_no)))",
     ),
     (
         "the nodes of every round are attached, detached or archived",

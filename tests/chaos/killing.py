@@ -119,6 +119,9 @@ class SearchedRound:
 def record_policy(database: Database, run: RunRow, folder: Path) -> int:
     """Record a policy as if the run's bootstrap had trained it; returns its number."""
     (problem, *_) = problems.of_run(database, run.id, Split.TRAIN)
+    with database.begin() as connection:
+        solved = text("UPDATE problems SET solution = 'worked' WHERE id = :id")
+        connection.execute(solved, {"id": problem.id})
     dataset = datasets.create(
         database,
         run_id=run.id,

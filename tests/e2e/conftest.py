@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +21,9 @@ import pytest
 from tests.models import save_tiny_policy
 
 PROFILE = Path(__file__).parent / "tiny.toml"
+
+# A shell's background jobs ignore SIGINT, and so would every process that is started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass
