@@ -43,17 +43,21 @@ _RATES = """
     )
 """
 
-_TRAJECTORIES = f"""
-    WITH {_RATES}, candidate AS (
-        SELECT t.id, t.round_id, t.search_id, t.leaf_no, s.problem_id, t.correct, t.mean_q,
-               t.steps, rate.solve_rate, t.rank,
-               CASE
+_REFUSED = """
                    WHEN EXISTS (SELECT FROM synthesis_drafts AS d
                                 WHERE d.problem_id = s.problem_id AND d.status = 'dropped')
                    THEN 'synthesis'
                    WHEN EXISTS (SELECT FROM problem_reviews AS v
                                 WHERE v.problem_id = s.problem_id AND v.decision <> 'ok')
                    THEN 'review'
+"""
+
+_TRAJECTORIES = f"""
+    WITH {_RATES}, candidate AS (
+        SELECT t.id, t.round_id, t.search_id, t.leaf_no, s.problem_id, t.correct, t.mean_q,
+               t.steps, rate.solve_rate, t.rank,
+               CASE
+                   {_REFUSED}
                    WHEN NOT (t.correct OR :both_verdicts) THEN 'trajectories.verdicts'
                    WHEN t.correct AND t.mean_q < :min_mean_q THEN 'trajectories.min_mean_q'
                    WHEN leaf.visit_count < :min_visits THEN 'trajectories.min_visits'
@@ -76,12 +80,7 @@ _PAIRS = f"""
                s.problem_id, q.chosen_q, q.margin, q.chosen_visits, q.rejected_visits,
                chosen.depth, rate.solve_rate,
                CASE
-                   WHEN EXISTS (SELECT FROM synthesis_drafts AS d
-                                WHERE d.problem_id = s.problem_id AND d.status = 'dropped')
-                   THEN 'synthesis'
-                   WHEN EXISTS (SELECT FROM problem_reviews AS v
-                                WHERE v.problem_id = s.problem_id AND v.decision <> 'ok')
-                   THEN 'review'
+                   {_REFUSED}
                    WHEN q.kind::text <> ALL(:kinds) THEN 'pairs.kinds'
                    WHEN q.margin < :min_margin THEN 'pairs.min_margin'
                    WHEN least(q.chosen_visits, q.rejected_visits) < :min_visits

@@ -11,9 +11,11 @@ from collections import OrderedDict, defaultdict
 from typing import TYPE_CHECKING
 
 from . import plain
-from .protocol import ROOT_STATE, Reply, Request, Status
+from .protocol import ROOT_STATE
+from .run import told
 
 if TYPE_CHECKING:
+    from .protocol import Reply, Request
     from .shelf import Key
 
 
@@ -49,19 +51,15 @@ class PlainStates:
         if done.state is not None:
             self._put((request.session, request.state), done.state)
         printed = done.printed.encode("utf-8", "replace")
-        value = done.report.value[: self._output_bytes]
         seconds = time.perf_counter() - started
-        return Reply(
-            id=request.id,
-            status=Status.DONE,
-            outcome=done.report.outcome,
-            stdout=printed[: self._output_bytes].decode("utf-8", "replace"),
-            value=value,
-            exception_type=done.report.exception_type,
-            exception_message=done.report.exception_message,
-            truncated=len(printed) > self._output_bytes or len(value) < len(done.report.value),
+        return told(
+            request,
+            done.report,
+            printed[: self._output_bytes],
+            printed_more=len(printed) > self._output_bytes,
             wall_seconds=seconds,
             cpu_seconds=seconds,
+            output_bytes=self._output_bytes,
         )
 
     def end_session(self, session: int) -> None:

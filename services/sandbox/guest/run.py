@@ -91,18 +91,14 @@ class Run:
 
     def reply(self, report: step.Report, cpu_seconds: float, output_bytes: int) -> Reply:
         """What the host is told of the step's end."""
-        value = report.value[:output_bytes]
-        return Reply(
-            id=self.request.id,
-            status=Status.DONE,
-            outcome=report.outcome,
-            stdout=self.printed.decode("utf-8", "replace"),
-            value=value,
-            exception_type=report.exception_type,
-            exception_message=report.exception_message,
-            truncated=self.printed_more or len(value) < len(report.value),
+        return told(
+            self.request,
+            report,
+            self.printed,
+            printed_more=self.printed_more,
             wall_seconds=time.monotonic() - self.started,
             cpu_seconds=cpu_seconds,
+            output_bytes=output_bytes,
         )
 
     def read_output(self, limit: int) -> bool:
@@ -118,6 +114,32 @@ class Run:
         self.printed += printed[:room]
         self.printed_more |= len(printed) > room
         return bool(printed)
+
+
+def told(
+    request: Request,
+    report: step.Report,
+    printed: bytes | bytearray,
+    *,
+    printed_more: bool,
+    wall_seconds: float,
+    cpu_seconds: float,
+    output_bytes: int,
+) -> Reply:
+    """The answer to a request whose step has ended; `printed` fits, and more may have been."""
+    value = report.value[:output_bytes]
+    return Reply(
+        id=request.id,
+        status=Status.DONE,
+        outcome=report.outcome,
+        stdout=printed.decode("utf-8", "replace"),
+        value=value,
+        exception_type=report.exception_type,
+        exception_message=report.exception_message,
+        truncated=printed_more or len(value) < len(report.value),
+        wall_seconds=wall_seconds,
+        cpu_seconds=cpu_seconds,
+    )
 
 
 def receive(channel: socket.socket) -> tuple[bytes, int]:
