@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from psycopg.errors import DependentObjectsStillExist
 from sqlalchemy import text
 
-from db import reader, views
+from db import locks, reader, views
 from db.errors import SchemaMismatch
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from db.session import Database
-
-ADVISORY_LOCK = 0x57E9F0
-"""Key of the advisory lock under which migrations run."""
 
 PARTITION_PREFIX = "nodes_round_"
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
@@ -44,13 +41,10 @@ def one_at_a_time(connection: Connection) -> Iterator[None]:
     must rather fail than queue every query of a live database behind its own lock.
     """
     connection.exec_driver_sql("SET lock_timeout = '30s'")
-    connection.exec_driver_sql(f"SELECT pg_advisory_lock({ADVISORY_LOCK})")
-    connection.commit()
     try:
-        yield
+        with locks.held(connection, locks.Work.MIGRATING):
+            yield
     finally:
-        connection.rollback()
-        connection.exec_driver_sql(f"SELECT pg_advisory_unlock({ADVISORY_LOCK})")
         connection.exec_driver_sql("RESET lock_timeout")
         connection.commit()
 
@@ -70,13 +64,16 @@ def upgrade(database: Database) -> None:
 
 
 def set_up_views(database: Database) -> None:
-    """Bring the views to this version's, in one transaction; the schema must be at its head."""
+    """Bring the views and the reader's rights to this version's, in one transaction.
+
+    The schema must be at its head.
+    """
     with (
         _naming_dependents(),
         database.engine.connect() as connection,
         one_at_a_time(connection),
     ):
-        if not views.are_current(connection):
+        if not _is_set_up(connection):
             views.install(connection)
             reader.admit(connection)
         connection.commit()
@@ -92,8 +89,8 @@ def ensure(database: Database) -> None:
     known = revisions()
     if current == known[-1]:
         with database.begin() as connection:
-            views_are_current = views.are_current(connection)
-        if not views_are_current:
+            is_current = _is_set_up(connection)
+        if not is_current:
             set_up_views(database)
         return
     if current is None:
@@ -109,6 +106,10 @@ def ensure(database: Database) -> None:
         f"{where} has the schema {current}, which this version does not know: a newer "
         "Stepforge made it. Use that version, or another home folder (STEPFORGE_HOME)."
     )
+
+
+def _is_set_up(connection: Connection) -> bool:
+    return views.are_current(connection) and reader.is_admitted(connection)
 
 
 def current_revision(database: Database) -> str | None:

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from db import locks
+
 if TYPE_CHECKING:
     from db.session import Database
 
 PAIRS_A_SIDE = 2
 """Chosen and rejected steps a prefix (rStar-Math section 3.4)."""
-
-_LOCK = 0x57E9F1
-"""First key of the advisory lock under which a round is mined; the second is the round."""
 
 # Every join here is of large sets in full, for which hashing is right whatever the planner, which
 # knows nothing of a table this new, would guess. Compiling costs more than it gives.
@@ -139,8 +138,6 @@ _ANSWER_PAIRS = text(
     """
 )
 
-_ALONE = text("SELECT pg_advisory_xact_lock(:key, CAST(:round_id AS integer))")
-
 _COUNTS = text(
     """
     SELECT (SELECT count(*) FROM trajectories WHERE round_id = :round_id),
@@ -168,9 +165,7 @@ def mine(database: Database, round_id: int) -> Mined:
     of_round = {"round_id": round_id}
     pairing = {**of_round, "a_side": PAIRS_A_SIDE}
     with database.begin() as connection:
-        connection.execute(
-            text("SELECT pg_advisory_xact_lock(:key, :round_id)"), {**of_round, "key": _LOCK}
-        )
+        locks.hold_until_commit(connection, locks.Work.MINING, round_id)
         connection.exec_driver_sql(_SETTINGS)
         connection.execute(_VISITED, of_round)
         connection.execute(_PATHS)

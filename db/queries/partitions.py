@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from db import locks
 from db.bulk import NODE_COLUMNS
 from db.errors import RoundBusy
 from db.migrate import PARTITION_PREFIX
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from db.session import Database
-
-_LOCK = 0x57E9F2
-"""First key of the advisory lock under which a round's nodes are moved; the second is the round."""
 
 COLUMNS = tuple(name for name, _ in NODE_COLUMNS)
 _NAMES = ", ".join(COLUMNS)
@@ -61,11 +59,11 @@ def alone(database: Database, round_id: int) -> Iterator[Connection]:
     Raises:
         RoundBusy: another process moves them now.
     """
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        keys = {"key": _LOCK, "round_id": round_id}
-        if not connection.execute(
-            text("SELECT pg_try_advisory_lock(:key, CAST(:round_id AS integer))"), keys
-        ).scalar_one():
+    with (
+        database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+        locks.held_if_free(connection, locks.Work.MOVING, round_id) as is_ours,
+    ):
+        if not is_ours:
             raise RoundBusy(
                 f"Another process moves the nodes of round {round_id} now. Wait for it to end."
             )
@@ -75,9 +73,6 @@ def alone(database: Database, round_id: int) -> Iterator[Connection]:
             yield connection
         finally:
             connection.exec_driver_sql("RESET lock_timeout")
-            connection.execute(
-                text("SELECT pg_advisory_unlock(:key, CAST(:round_id AS integer))"), keys
-            )
 
 
 def rounds(database: Database) -> list[RoundNodes]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 import psycopg
 from psycopg import errors
 
-from db import reader
+from db import backend_memory, reader
 from db.errors import DatabaseError, QueryRejected
 
 if TYPE_CHECKING:
@@ -29,13 +29,22 @@ _READS = re.compile(
 )
 
 
+_MOST_MILLISECONDS = 2**31 - 1
+"""What Postgres counts a time-out in: some 24 days."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a query may take: wall time, rows, and bytes of what it returns."""
+    """How much a query may take: wall time, rows, bytes of what it returns, and memory to run in.
+
+    The memory is the engine's: of Postgres' processes where they run on this machine
+    (`db.backend_memory`), or of DuckDB.
+    """
 
     seconds: float = 60.0
     rows: int = 1000
     megabytes: int = 64
+    memory_megabytes: int = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,10 @@ def run(
         raise QueryRejected(
             "A query is one statement that reads: SELECT, WITH, TABLE, VALUES, EXPLAIN or SHOW."
         )
-    with _session(database, limits) as connection:
+    with (
+        _session(database, limits) as connection,
+        backend_memory.limited(connection, limits.memory_megabytes) as memory,
+    ):
         try:
             # Streaming takes the extended protocol and never more rows than are wanted.
             cursor = connection.cursor()
@@ -76,6 +88,11 @@ def run(
                 found = _first(cursor, rows, limits)
             return found if found.columns else _described(cursor, sql, parameters)
         except psycopg.Error as error:
+            if memory.exceeded:
+                raise QueryRejected(
+                    f"The query was stopped: it took more than {limits.memory_megabytes} MB of the "
+                    "server's memory. Collect fewer rows: name a round or a search, or add a LIMIT."
+                ) from error
             raise QueryRejected(_sentence(error, limits)) from error
 
 
@@ -92,9 +109,8 @@ def _session(database: Database, limits: Limits) -> psycopg.Connection[tuple[obj
             "upgrade`, and let the role log in with a password (pg_hba.conf)."
         ) from error
     connection.read_only = True
-    connection.execute(
-        "SELECT set_config('statement_timeout', %s, true)", [f"{int(limits.seconds * 1000)}ms"]
-    )
+    milliseconds = int(min(max(1.0, limits.seconds * 1000), _MOST_MILLISECONDS))
+    connection.execute(f"SET LOCAL statement_timeout = {milliseconds}".encode())
     return connection
 
 

@@ -11,15 +11,11 @@ from rich.text import Text
 
 from db.errors import QueryRejected
 from services.cli.opening import open_database
-from services.cli.results import Form, write
+from services.cli.options import AsCsv, AsJson, MaxRows, Timeout  # noqa: TC001  # Typer reads the annotation
+from services.cli.results import form_of, write
 
 asking_app = typer.Typer()
 console = Console()
-
-AsJson = Annotated[bool, typer.Option("--json", help="A JSON array of objects")]
-AsCsv = Annotated[bool, typer.Option("--csv", help="CSV with a line of names")]
-Timeout = Annotated[float, typer.Option(min=0.001, help="Seconds that the query may take")]
-MaxRows = Annotated[int, typer.Option(min=1, help="Rows to return at most")]
 
 
 @asking_app.command()
@@ -36,7 +32,7 @@ def query(
     with open_database() as database:
         limits = readonly.Limits(seconds=timeout, rows=max_rows)
         result = readonly.run(database, sql, limits=limits)
-    write(result, _form(as_json=as_json, as_csv=as_csv))
+    write(result, form_of(as_json=as_json, as_csv=as_csv))
 
 
 @asking_app.command(
@@ -67,7 +63,7 @@ def cook(
     with open_database() as database:
         limits = readonly.Limits(seconds=timeout, rows=max_rows)
         result = readonly.run(database, recipe.sql, values, limits=limits)
-    write(result, _form(as_json=as_json, as_csv=as_csv), title=recipe.question)
+    write(result, form_of(as_json=as_json, as_csv=as_csv), title=recipe.question)
 
 
 def _list_recipes() -> None:
@@ -95,9 +91,3 @@ def _given(words: list[str]) -> dict[str, str]:
             raise QueryRejected(f"Parameters are written as --name=value; {word!r} is not.")
         given[name.replace("-", "_")] = value if equals else rest.pop(0)
     return given
-
-
-def _form(*, as_json: bool, as_csv: bool) -> Form:
-    if as_json and as_csv:
-        raise QueryRejected("Take one of --json and --csv.")
-    return Form.JSON if as_json else Form.CSV if as_csv else Form.TABLE

@@ -12,3 +12,8 @@ Mapping = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Take at most so many problems")]
 RunName = Annotated[str | None, typer.Option("--run", help="Only this run")]
+
+AsJson = Annotated[bool, typer.Option("--json", help="A JSON array of objects")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="CSV with a line of names")]
+Timeout = Annotated[float, typer.Option(min=0.001, help="Seconds that the query may take")]
+MaxRows = Annotated[int, typer.Option(min=1, help="Rows to return at most")]

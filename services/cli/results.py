@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections import Counter
 from datetime import date
 from decimal import Decimal
 from enum import Enum
@@ -19,6 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from db.errors import QueryRejected
 from services.cli.tree_view import visible
 
 if TYPE_CHECKING:
@@ -33,9 +35,30 @@ class Form(Enum):
     CSV = "csv"
 
 
+def form_of(*, as_json: bool, as_csv: bool) -> Form:
+    """The form that two flags ask for.
+
+    Raises:
+        QueryRejected: both were given.
+    """
+    if as_json and as_csv:
+        raise QueryRejected("Take one of --json and --csv.")
+    return Form.JSON if as_json else Form.CSV if as_csv else Form.TABLE
+
+
 def write(result: QueryResult, form: Form, *, title: str | None = None) -> None:
-    """Write the rows to standard output, and why some are missing to standard error."""
+    """Write the rows to standard output, and why some are missing to standard error.
+
+    Raises:
+        QueryRejected: two columns have one name, of which a JSON object would keep the last.
+    """
     if form is Form.JSON:
+        twice = [name for name, count in Counter(result.columns).items() if count > 1]
+        if twice:
+            raise QueryRejected(
+                f"Two columns are called {twice[0]}, and a JSON object holds one. Name one of them "
+                "with AS."
+            )
         rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
         json.dump(rows, sys.stdout, default=_plain, ensure_ascii=False)
         sys.stdout.write("\n")
@@ -76,7 +99,8 @@ def _cell(value: object) -> str:
 def _plain(value: object) -> object:
     """What JSON has no word for."""
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        is_whole = value.is_finite() and value == value.to_integral_value()
+        return int(value) if is_whole else float(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, bytes):

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from services.cli.opening import open_database
-from services.cli.results import Form, write
+from services.cli.options import AsCsv, AsJson, MaxRows, Timeout  # noqa: TC001  # Typer reads the annotation
+from services.cli.results import form_of, write
 
 rounds_app = typer.Typer(
     help="Rounds: where their nodes are, and moving them out of Postgres and back.",
@@ -100,18 +101,20 @@ def retain(
 @rounds_app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="One query over `nodes`, in DuckDB's SQL")],
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON array of objects")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a line of names")] = False,
-    max_rows: Annotated[int, typer.Option(min=1, help="Rows to return at most")] = 1000,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    timeout: Timeout = 60.0,
+    max_rows: MaxRows = 1000,
 ) -> None:
     """Ask the archived rounds where they lie; the view `nodes` holds every archived node."""
     from db.queries import partitions
+    from db.queries.readonly import Limits
     from services.archives import asking
 
     with open_database() as database:
         archives = partitions.archives(database)
-    result = asking.ask(archives, sql, max_rows=max_rows)
-    write(result, Form.JSON if as_json else Form.CSV if as_csv else Form.TABLE)
+    result = asking.ask(archives, sql, limits=Limits(seconds=timeout, rows=max_rows))
+    write(result, form_of(as_json=as_json, as_csv=as_csv))
 
 
 def _folder(given: Path | None) -> Path:

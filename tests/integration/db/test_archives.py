@@ -9,6 +9,7 @@ import pytest
 from db import bulk
 from db.errors import QueryRejected, RoundBusy
 from db.queries import integrity, mining, partitions, runs, searches
+from db.queries.readonly import Limits
 from db.records.runs import RoundRow
 from db.records.searches import NodeRecord
 from db.session import Database
@@ -155,7 +156,6 @@ def test_archives_are_queried_where_they_lie(database: Database, tmp_path: Path)
     asked = asking.ask(
         archives,
         "SELECT kind, count(*), max(q_value) FROM nodes GROUP BY 1 ORDER BY 1",
-        max_rows=10,
     )
     assert asked.rows == (("answer", 6, 1.0), ("code", 6, 1.0), ("root", 3, 1 / 3))
 
@@ -167,12 +167,58 @@ def test_archives_are_queried_where_they_lie(database: Database, tmp_path: Path)
         "COPY nodes TO '/tmp/copied.csv'",
         "SET enable_external_access = true",
         "SELECT nonsense FROM nodes",
+        "SELECT 1; SELECT 2",
+        "CREATE TABLE mine AS SELECT 1",
+        "",
+        " -- nothing",
+        ";",
     ],
 )
-def test_a_query_of_the_archives_reads_nothing_else(
+def test_a_query_of_the_archives_is_one_that_reads_them(
     database: Database, tmp_path: Path, sql: str
 ) -> None:
     done_round(database)
     lifecycle.archive(database, lifecycle.find(database, "run", 1), tmp_path)
-    with pytest.raises(QueryRejected):
-        asking.ask(partitions.archives(database), sql, max_rows=10)
+    with pytest.raises(QueryRejected) as caught:
+        asking.ask(partitions.archives(database), sql)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sql", "limits", "said"),
+    [
+        (
+            "SELECT count(DISTINCT a.i + b.i) FROM range(1000000) a(i), range(1000000) b(i)",
+            Limits(seconds=0.2),
+            r"stopped after 0\.2 s.* --timeout",
+        ),
+        (
+            "SELECT list(repeat('x', 16000) || i) FROM range(300000) t(i)",
+            Limits(memory_megabytes=100),
+            "more than 100 MB of memory",
+        ),
+    ],
+)
+def test_a_query_of_the_archives_is_bounded(
+    database: Database, tmp_path: Path, sql: str, limits: Limits, said: str
+) -> None:
+    done_round(database)
+    lifecycle.archive(database, lifecycle.find(database, "run", 1), tmp_path)
+    with pytest.raises(QueryRejected, match=said):
+        asking.ask(partitions.archives(database), sql, limits=limits)
+
+
+def test_no_more_rows_of_the_archives_are_shown_than_are_wanted(
+    database: Database, tmp_path: Path
+) -> None:
+    done_round(database)
+    lifecycle.archive(database, lifecycle.find(database, "run", 1), tmp_path)
+    archives = partitions.archives(database)
+    few = asking.ask(archives, "SELECT * FROM nodes", limits=Limits(rows=2))
+    assert len(few.rows) == 2
+    assert few.cut == "Only the first 2 rows are shown."
+    large = asking.ask(
+        archives, "SELECT repeat('x', 400000) FROM range(9)", limits=Limits(megabytes=1)
+    )
+    assert len(large.rows) == 2
+    assert large.cut == "Only the first 2 rows are shown: more than 1 MB."

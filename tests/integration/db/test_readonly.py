@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from db import reader
+from db import migrate, reader
 from db.errors import DatabaseError, QueryRejected
 from db.queries import readonly, searches
 from db.queries.readonly import Limits, QueryResult
@@ -114,6 +114,95 @@ def test_whatever_is_not_one_reading_statement_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize(
+    "call",
+    [
+        "pg_advisory_lock(1)",
+        "pg_try_advisory_lock(1, 2)",
+        "pg_advisory_xact_lock_shared(1)",
+        "pg_logical_emit_message(false, 'mine', repeat('x', 1000))",
+        "pg_notify('mine', 'x')",
+        "pg_cancel_backend(pg_backend_pid())",
+        "pg_terminate_backend(pg_backend_pid())",
+        "set_config('work_mem', '1TB', true)",
+        "pg_export_snapshot()",
+        "lo_create(0)",
+    ],
+)
+def test_a_query_changes_nothing_outside_of_itself(database: Database, call: str) -> None:
+    with pytest.raises(QueryRejected, match=r"may only read.*permission denied for function"):
+        ask(database, f"SELECT {call}")
+    with pytest.raises(QueryRejected, match=r"may only read.*permission denied for function"):
+        ask(
+            database,
+            f"SELECT query_to_xml('SELECT {call.replace(chr(39), chr(39) * 2)}', true, true, '')",
+        )
+
+
+def test_every_function_that_a_reader_may_call_is_known_to_be_harmless(database: Database) -> None:
+    """A new version of Postgres brings new functions; they are taken away until they are known."""
+    with database.begin() as connection:
+        assert reader.is_admitted(connection)
+        connection.exec_driver_sql("GRANT EXECUTE ON FUNCTION pg_notify(text, text) TO PUBLIC")
+        assert not reader.is_admitted(connection)
+        connection.rollback()
+
+
+def test_a_database_whose_reader_may_do_more_is_brought_up_to_date(
+    empty_database: Database,
+) -> None:
+    migrate.ensure(empty_database)
+    with empty_database.begin() as connection:
+        connection.exec_driver_sql("GRANT EXECUTE ON FUNCTION pg_advisory_lock(bigint) TO PUBLIC")
+    migrate.ensure(empty_database)
+    with pytest.raises(QueryRejected, match="permission denied for function"):
+        ask(empty_database, "SELECT pg_advisory_lock(1)")
+
+
+@pytest.mark.parametrize(
+    "useful",
+    [
+        "random()",
+        "gen_random_uuid()",
+        "clock_timestamp()",
+        "pg_total_relation_size('runs')",
+        "(SELECT count(*) FROM pg_locks)",
+        "(SELECT count(*) FROM pg_stat_user_tables)",
+        "(SELECT count(*) FROM pg_stat_activity)",
+        "array_shuffle(ARRAY[1, 2])",
+    ],
+)
+def test_what_reading_needs_can_be_called(database: Database, useful: str) -> None:
+    assert len(ask(database, f"SELECT {useful}").rows) == 1
+
+
+@pytest.mark.parametrize(
+    "collecting",
+    [
+        "cardinality(array_agg(repeat('x', 16000) || i))",
+        "length(string_agg(repeat('x', 3000) || i, ''))",
+    ],
+)
+def test_a_query_that_collects_too_much_is_stopped(database: Database, collecting: str) -> None:
+    limits = Limits(seconds=60, memory_megabytes=200)
+    with pytest.raises(QueryRejected, match="more than 200 MB of the server's memory"):
+        readonly.run(
+            database, f"SELECT {collecting} FROM generate_series(1, 300000) AS i", limits=limits
+        )
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), 1e300])
+def test_time_may_be_without_end(database: Database, seconds: float) -> None:
+    assert ask(database, "SELECT 1", seconds=seconds).rows == ((1,),)
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), 1e-9])
+def test_time_is_never_nothing(database: Database, seconds: float) -> None:
+    """Zero would be no limit for Postgres."""
+    with pytest.raises(QueryRejected, match="stopped after"):
+        ask(database, "SELECT pg_sleep(30)", seconds=seconds)
+
+
+@pytest.mark.parametrize(
     "taking_back",
     [
         "set_config('role', 'postgres', false)",
@@ -165,7 +254,7 @@ def test_a_statement_that_takes_too_long_is_cut(database: Database) -> None:
 
 
 def test_a_statement_cannot_give_itself_more_time(database: Database) -> None:
-    with pytest.raises(QueryRejected, match=r"stopped after 0\.3 s"):
+    with pytest.raises(QueryRejected, match="permission denied for function set_config"):
         ask(
             database,
             "SELECT set_config('statement_timeout', '0', false), pg_sleep(30)",

@@ -48,6 +48,18 @@ def test_json_keeps_numbers_and_structures(capsys: pytest.CaptureFixture[str]) -
     ]
 
 
+def test_two_columns_of_one_name_are_no_json_object() -> None:
+    twins = QueryResult(columns=("id", "id"), rows=((1, 2),), cut="")
+    with pytest.raises(QueryRejected, match=r"Two columns are called id.* with AS"):
+        write(twins, Form.JSON)
+
+
+def test_numbers_without_end_are_written(capsys: pytest.CaptureFixture[str]) -> None:
+    endless = QueryResult(columns=("n",), rows=((Decimal("Infinity"),), (Decimal("NaN"),)), cut="")
+    write(endless, Form.CSV)
+    assert capsys.readouterr().out.split() == ["n", "inf", "nan"]
+
+
 def test_csv_has_names_and_empty_cells_for_null(capsys: pytest.CaptureFixture[str]) -> None:
     write(ANSWER, Form.CSV)
     names, row = csv.reader(io.StringIO(capsys.readouterr().out))
