@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from db.vocabulary import StepKind
+from services.sandbox.guest.shortening import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -43,7 +44,10 @@ WORDS = frozenset((StepKind.THOUGHT, StepKind.SUBQUESTION, StepKind.REANSWER, St
 """Steps of a solution in words: nothing of them is executed."""
 
 OBSERVATION_CHARACTERS = 400
-"""A longer observation is cut before the policy sees it."""
+"""A longer observation is cut in its middle before the policy sees it."""
+
+ERROR_CHARACTERS = 500
+"""A longer exception message is cut in its middle before it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,12 @@ def shown_observation(text: str) -> str:
     text = clean(text).strip()
     for marker in (*STOPS, END_OF_OUTPUT, OUTPUT, ANSWER):
         text = text.replace(marker, "")
-    return text if len(text) <= OBSERVATION_CHARACTERS else text[:OBSERVATION_CHARACTERS] + "..."
+    return shorten(text, OBSERVATION_CHARACTERS)
+
+
+def shown_error(text: str) -> str:
+    """What became of a step that failed, as it is stored."""
+    return shorten(text, ERROR_CHARACTERS)
 
 
 def split_ending(text: str) -> tuple[str, str]:

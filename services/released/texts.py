@@ -18,11 +18,11 @@ from services.steps import (
     OUTPUT,
     Step,
     clean,
+    shown_error,
     split_ending,
 )
 
 _CODE = "<code>"
-_ERROR_CHARACTERS = 500
 _EXCEPTION = re.compile(r"(?:^|\s)(\w*(?:Error|Exception|Interrupt|Exit|StopIteration))\b")
 
 
@@ -50,9 +50,9 @@ def outcome_of(observation: str) -> tuple[Outcome, str | None]:
     """What became of a step, read off its observation: there an exception is printed text."""
     found = _EXCEPTION.search(observation)
     if found is None:
-        return Outcome.OK, observation[:_ERROR_CHARACTERS] or None
+        return Outcome.OK, shown_error(observation) or None
     name = found[1]
     outcome = {"TimeoutError": Outcome.TIMED_OUT, "MemoryError": Outcome.OUT_OF_MEMORY}.get(
         name, Outcome.RAISED
     )
-    return outcome, observation[:_ERROR_CHARACTERS]
+    return outcome, shown_error(observation)

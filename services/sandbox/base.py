@@ -27,7 +27,7 @@ class Limits:
     cpu_seconds: float = 5.0
     memory_bytes: int = 512 * 1024 * 1024
     output_bytes: int = 4096
-    """Longer output is cut, and `Execution.truncated` says so."""
+    """Of longer output beginning and end are kept, and a line between them says what is gone."""
     processes: int = 16
 
 
@@ -43,6 +43,7 @@ class Execution:
     exception_type: str = ""
     exception_message: str = ""
     truncated: bool = False
+    """Whether something of the output or the value was left out."""
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
 

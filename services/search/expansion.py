@@ -19,16 +19,13 @@ from services.search.backup import (
     set_prior,
 )
 from services.search.tree import Node
-from services.steps import WORDS, Step, shown_observation
+from services.steps import WORDS, Step, shown_error, shown_observation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from services.search.protocols import Assignment, Collaborators, Grader, Policy, ValueModel
     from services.search.tree import Tree
-
-ERROR_CHARACTERS = 500
-"""A longer exception message is cut."""
 
 UNNUMBERED = -1
 """A node's number until it is added to its tree."""
@@ -162,7 +159,7 @@ async def _evaluate(
         child.wall_seconds = execution.wall_seconds
         if execution.exception_type:
             message = f"{execution.exception_type}: {execution.exception_message}"
-            child.error = message[:ERROR_CHARACTERS]
+            child.error = shown_error(message)
         if (
             assignment.profile.deviations.error_in_output_fails
             and child.is_viable

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from . import plain
 from .protocol import ROOT_STATE
 from .run import told
+from .shortening import Printed
 
 if TYPE_CHECKING:
     from .protocol import Reply, Request
@@ -50,13 +51,13 @@ class PlainStates:
             return None
         if done.state is not None:
             self._put((request.session, request.state), done.state)
-        printed = done.printed.encode("utf-8", "replace")
+        printed = Printed(self._output_bytes)
+        printed.add(done.printed.encode("utf-8", "replace"))
         seconds = time.perf_counter() - started
         return told(
             request,
             done.report,
-            printed[: self._output_bytes],
-            printed_more=len(printed) > self._output_bytes,
+            printed,
             wall_seconds=seconds,
             cpu_seconds=seconds,
             output_bytes=self._output_bytes,

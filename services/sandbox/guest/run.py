@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from . import step
 from .protocol import Reply, Status
+from .shortening import Printed, shorten
 from .state import FORK, MAX_PACKET_BYTES, TOKEN_BYTES, order
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Run:
     output: int
     deadline: float
     """On the monotonic clock, as all times here."""
+    printed: Printed
     before: tuple[str, ...] = ()
     """Code of the plain steps between the parent and this step."""
     token: bytes = field(default_factory=lambda: secrets.token_bytes(TOKEN_BYTES))
@@ -49,11 +51,11 @@ class Run:
     next_look: float = 0.0
     """When the processor time is to be looked at."""
     hung_up: bool = False
-    printed: bytearray = field(default_factory=bytearray)
-    printed_more: bool = False
 
     @classmethod
-    def begin(cls, request: Request, parent: State, before: tuple[str, ...]) -> Run:
+    def begin(
+        cls, request: Request, parent: State, before: tuple[str, ...], *, output_bytes: int
+    ) -> Run:
         """Ask a state to fork, and hand the fork its channel and the end of a pipe to print to.
 
         Where the state does not read any more, the run has no one to say hello and meets its
@@ -69,7 +71,8 @@ class Run:
         far.close()
         os.close(printing)
         parent.forks_under_way += 1
-        return cls(request, parent, near, output, time.monotonic() + _FORK_SECONDS, before)
+        deadline = time.monotonic() + _FORK_SECONDS
+        return cls(request, parent, near, output, deadline, Printed(output_bytes), before)
 
     def set_going(self, *, wall_seconds: float, cpu_seconds: float) -> None:
         """Send the code to the process that said hello. Raises OSError where it is gone."""
@@ -95,14 +98,13 @@ class Run:
             self.request,
             report,
             self.printed,
-            printed_more=self.printed_more,
             wall_seconds=time.monotonic() - self.started,
             cpu_seconds=cpu_seconds,
             output_bytes=output_bytes,
         )
 
-    def read_output(self, limit: int) -> bool:
-        """Keep what fits and throw the rest away, so that a program never waits for its reader.
+    def read_output(self) -> bool:
+        """Read what has been printed, so that a program never waits for its reader.
 
         Says whether more may come.
         """
@@ -110,33 +112,30 @@ class Run:
             printed = os.read(self.output, _OUTPUT_CHUNK)
         except BlockingIOError:
             return True
-        room = limit - len(self.printed)
-        self.printed += printed[:room]
-        self.printed_more |= len(printed) > room
+        self.printed.add(printed)
         return bool(printed)
 
 
 def told(
     request: Request,
     report: step.Report,
-    printed: bytes | bytearray,
+    printed: Printed,
     *,
-    printed_more: bool,
     wall_seconds: float,
     cpu_seconds: float,
     output_bytes: int,
 ) -> Reply:
-    """The answer to a request whose step has ended; `printed` fits, and more may have been."""
-    value = report.value[:output_bytes]
+    """The answer to a request whose step has ended."""
+    value = shorten(report.value, output_bytes)
     return Reply(
         id=request.id,
         status=Status.DONE,
         outcome=report.outcome,
-        stdout=printed.decode("utf-8", "replace"),
+        stdout=printed.text(),
         value=value,
         exception_type=report.exception_type,
         exception_message=report.exception_message,
-        truncated=printed_more or len(value) < len(report.value),
+        truncated=printed.is_cut or value != report.value,
         wall_seconds=wall_seconds,
         cpu_seconds=cpu_seconds,
     )

@@ -12,6 +12,8 @@ import struct
 import sys
 from dataclasses import dataclass
 
+from .shortening import shorten
+
 # The functions below look builtins up here, so a program that patches `builtins` patches its own.
 __builtins__ = dict(vars(builtins))  # type: ignore[assignment]
 
@@ -99,7 +101,7 @@ def _cut(text: object, length: int) -> str:
     """A plain string of bounded length, also of an instance of a subclass of str."""
     if not isinstance(text, str):
         return ""
-    return str.__getitem__(text, slice(0, length))
+    return shorten(str.__getitem__(text, slice(None)), length)
 
 
 def pack(report: Report) -> bytes:

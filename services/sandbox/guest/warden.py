@@ -103,7 +103,8 @@ class Warden:
             reply = Reply(request.id, Status.DONE, outcome=step.RAISED)
             self._host.send(replace(reply, exception_type="SyntaxError", exception_message=message))
         else:
-            run = Run.begin(request, parent, before.codes if before else ())
+            codes = before.codes if before else ()
+            run = Run.begin(request, parent, codes, output_bytes=self._settings.output_bytes)
             self._runs.append(run)
             for source, handle in ((run.channel, self._on_channel), (run.output, self._on_output)):
                 self._selector.register(source, selectors.EVENT_READ, partial(handle, run))
@@ -169,7 +170,7 @@ class Warden:
         self._answer(run, report, used)
 
     def _on_output(self, run: Run) -> None:
-        if not run.read_output(self._settings.output_bytes):
+        if not run.read_output():
             self._selector.unregister(run.output)
 
     def _on_state_event(self, state: State, refused: bool) -> None:
@@ -277,7 +278,7 @@ class Warden:
 
     def _put_away(self, run: Run, *, keep_channel: bool) -> None:
         """Forget a run. What it printed until now is read first."""
-        run.read_output(self._settings.output_bytes)
+        run.read_output()
         self._runs.remove(run)
         if not run.pid:
             run.parent.forks_under_way -= 1

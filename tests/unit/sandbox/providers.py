@@ -8,6 +8,7 @@ from services.sandbox.base import Limits, SandboxProvider
 from services.sandbox.docker import DockerSandbox
 from services.sandbox.fake import FakeSandbox
 from services.sandbox.local import LocalSandbox
+from tests.engines import IMAGE
 
 LIMITS = Limits(
     wall_seconds=0.6,
@@ -27,5 +28,5 @@ def make_provider(name: str, *, guests: int = 1) -> SandboxProvider:
     if name == "fake":
         return FakeSandbox()
     if name == "docker":
-        return DockerSandbox(limits=LIMITS, guests=guests)
+        return DockerSandbox(image=IMAGE, limits=LIMITS, guests=guests)
     return LocalSandbox(limits=LIMITS, guests=guests)

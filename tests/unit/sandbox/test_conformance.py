@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -133,10 +134,28 @@ async def test_isolation_names_the_provider(provider: SandboxProvider) -> None:
 
 @only_processes
 async def test_long_output_is_cut_and_says_so(session: SandboxSession) -> None:
-    execution = await run(session, "print('x' * 5000)")
-    assert execution.outcome is Outcome.OK
+    for printing in ("print('x' * 5000)", "print('x' * 2500, end=''); print('x' * 2500)"):
+        execution = await run(session, printing)
+        assert execution.outcome is Outcome.OK
+        assert execution.truncated
+        assert len(execution.stdout) <= LIMITS.output_bytes
+        assert re.fullmatch(r"x+\n\[... 3,07\d characters left out\]\nx+\n", execution.stdout)
+
+
+@only_processes
+async def test_a_result_after_hundreds_of_lines_is_told(session: SandboxSession) -> None:
+    execution = await run(session, "for i in range(2000): print(i, i**2)\nprint('result', 42)")
     assert execution.truncated
-    assert execution.stdout == "x" * LIMITS.output_bytes
+    assert execution.stdout.startswith("0 0\n1 1\n2 4\n")
+    assert execution.stdout.endswith("\n1999 3996001\nresult 42\n")
+    assert " lines left out]" in execution.stdout
+
+
+@only_processes
+async def test_a_long_exception_keeps_its_end(session: SandboxSession) -> None:
+    execution = await run(session, "raise ValueError('x' * 3000 + ' is not 7')")
+    assert execution.exception_message.startswith("xxx")
+    assert execution.exception_message.endswith("xxx is not 7")
 
 
 @only_processes
@@ -227,4 +246,6 @@ async def test_a_long_value_is_cut_and_says_so(session: SandboxSession) -> None:
     execution = await run(session, "'\U0001f600' * 100_000")
     assert execution.outcome is Outcome.OK
     assert execution.truncated
-    assert len(execution.value) == LIMITS.output_bytes
+    assert len(execution.value) <= LIMITS.output_bytes
+    assert execution.value.startswith("'\U0001f600")
+    assert execution.value.endswith("\U0001f600'")
