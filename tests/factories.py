@@ -80,7 +80,9 @@ def planned_round(database: Database, *, count: int = 3, answered: bool = True) 
 def claimed(
     database: Database, this_round: RoundRow, *, owner: str = "me", limit: int = 10
 ) -> list[ClaimedSearch]:
-    return searches.claim(database, this_round.id, owner=owner, limit=limit, lease_seconds=60)
+    return searches.LEASES.claim(
+        database, this_round.id, owner=owner, limit=limit, lease_seconds=60
+    )
 
 
 ROOT = NodeRecord(

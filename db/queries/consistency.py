@@ -1,7 +1,6 @@
-"""Consistency candidates and their checks; the leases are those of searches, on smaller work.
+"""Consistency candidates, held under leases, and their checks.
 
-A candidate is judged by whoever holds its newest lease token, and its checks are written in the
-transaction that closes it.
+A candidate's checks are written in the transaction that closes it.
 """
 
 from __future__ import annotations
@@ -10,18 +9,28 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, text
 
-from db.errors import LeaseLost
 from db.models import ConsistencyCheck
-from db.queries.searches import MAX_FAILURES
+from db.queries.leases import COUNTS, LeaseTable
 from db.records.consistency import ClaimedCandidate, ConsistencyProgress, MutualTrajectory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import TextClause
-
     from db.records.consistency import CheckRecord
     from db.session import Database
+
+LEASES: LeaseTable[ClaimedCandidate] = LeaseTable(
+    table="consistency_candidates",
+    keys=("search_id", "leaf_no"),
+    reading="""
+        SELECT w.search_id, w.leaf_no, w.round_id, w.lease_token, s.seed AS search_seed, p.question
+        FROM claimed AS w
+        JOIN searches AS s ON s.id = w.search_id
+        JOIN problems AS p ON p.id = s.problem_id
+    """,
+    read=lambda row: ClaimedCandidate(**row._mapping),
+    name=lambda candidate: f"trajectory {candidate.leaf_no} of search {candidate.search_id}",
+)
 
 _PLAN = text(
     """
@@ -71,52 +80,6 @@ def has_open_problems(database: Database, round_id: int) -> bool:
     return found
 
 
-def claim(
-    database: Database, round_id: int, *, owner: str, limit: int, lease_seconds: float
-) -> list[ClaimedCandidate]:
-    """Lease up to `limit` candidates that are open or whose lease has lapsed."""
-    with database.begin() as connection:
-        rows = connection.execute(
-            text(
-                """
-                WITH free AS (
-                    SELECT search_id, leaf_no FROM consistency_candidates
-                    WHERE round_id = :round_id
-                      AND (status = 'open' OR (status = 'leased' AND lease_expires_at < now()))
-                    ORDER BY search_id, leaf_no LIMIT :limit FOR UPDATE SKIP LOCKED
-                )
-                UPDATE consistency_candidates AS c
-                SET status = 'leased', lease_token = c.lease_token + 1, lease_owner = :owner,
-                    lease_expires_at = now() + make_interval(secs => :lease_seconds)
-                FROM free, searches AS s, problems AS p
-                WHERE c.search_id = free.search_id AND c.leaf_no = free.leaf_no
-                  AND s.id = c.search_id AND p.id = s.problem_id
-                RETURNING c.search_id, c.leaf_no, c.round_id, c.lease_token, s.seed, p.question
-                """
-            ),
-            {
-                "round_id": round_id,
-                "limit": limit,
-                "owner": owner,
-                "lease_seconds": lease_seconds,
-            },
-        )
-        return [ClaimedCandidate(*row) for row in rows]
-
-
-def renew(
-    database: Database, held: Sequence[ClaimedCandidate], *, lease_seconds: float
-) -> set[tuple[int, int]]:
-    """Extend the leases that are still ours. Returns the keys of the candidates that were lost."""
-    with database.begin() as connection:
-        rows = connection.execute(
-            _update_held("lease_expires_at = now() + make_interval(secs => :lease_seconds)"),
-            {**_held(held), "lease_seconds": lease_seconds},
-        )
-        kept = {(row.search_id, row.leaf_no) for row in rows}
-    return {candidate.key for candidate in held} - kept
-
-
 def record(database: Database, candidate: ClaimedCandidate, checks: Sequence[CheckRecord]) -> None:
     """Write a candidate's checks and close it, in one transaction.
 
@@ -124,16 +87,7 @@ def record(database: Database, candidate: ClaimedCandidate, checks: Sequence[Che
         LeaseLost: somebody claimed the candidate since; nothing was written.
     """
     with database.begin() as connection:
-        updated = connection.execute(
-            _update_held("status = 'done', lease_owner = NULL, lease_expires_at = NULL"),
-            _held([candidate]),
-        )
-        if len(updated.all()) != 1:
-            raise LeaseLost(
-                f"Trajectory {candidate.leaf_no} of search {candidate.search_id} was claimed by "
-                f"another worker after token {candidate.lease_token}; these checks are dropped and "
-                "nothing needs to be done."
-            )
+        LEASES.close(connection, candidate)
         connection.execute(
             insert(ConsistencyCheck),
             [
@@ -156,86 +110,21 @@ def record(database: Database, candidate: ClaimedCandidate, checks: Sequence[Che
         )
 
 
-def fail(database: Database, candidate: ClaimedCandidate, error: str) -> None:
-    """Give a candidate back after an infrastructure failure; after too many it is given up."""
-    with database.begin() as connection:
-        connection.execute(
-            _update_held(
-                "status = CASE WHEN failures + 1 >= :most THEN 'failed' ELSE 'open' END"
-                "::search_status, failures = failures + 1, last_error = :error, "
-                "lease_owner = NULL, lease_expires_at = NULL"
-            ),
-            {**_held([candidate]), "error": error, "most": MAX_FAILURES},
-        )
-
-
-def release(database: Database, held: Sequence[ClaimedCandidate]) -> None:
-    """Give candidates back unharmed, as a worker does that was told to stop."""
-    with database.begin() as connection:
-        connection.execute(
-            _update_held("status = 'open', lease_owner = NULL, lease_expires_at = NULL"),
-            _held(held),
-        )
-
-
 def progress(database: Database, round_id: int) -> ConsistencyProgress:
     """Counts over the candidates of a round."""
     with database.begin() as connection:
         row = connection.execute(
             text(
-                """
-                SELECT count(*), count(*) FILTER (WHERE status = 'done'),
-                       count(*) FILTER (WHERE status = 'failed'),
-                       count(*) FILTER (WHERE status = 'leased' AND lease_expires_at >= now()),
+                f"""
+                SELECT {COUNTS},
                        (SELECT count(*) FROM v1.mutual_trajectories
-                        WHERE round_id = :round_id AND mutual),
-                       (SELECT last_error FROM consistency_candidates
-                        WHERE round_id = :round_id AND status = 'failed' LIMIT 1)
+                        WHERE round_id = :round_id AND mutual) AS mutual
                 FROM consistency_candidates WHERE round_id = :round_id
-                """
+                """  # noqa: S608
             ),
             {"round_id": round_id},
         ).one()
-    return ConsistencyProgress(*row)
-
-
-def reopen_failed(database: Database, round_id: int) -> None:
-    """Open the given-up candidates of a round again."""
-    with database.begin() as connection:
-        connection.execute(
-            text(
-                "UPDATE consistency_candidates SET status = 'open', failures = 0 "
-                "WHERE round_id = :round_id AND status = 'failed'"
-            ),
-            {"round_id": round_id},
-        )
-
-
-def release_owner(database: Database, round_id: int, owner: str) -> None:
-    """Free what a dead worker held."""
-    with database.begin() as connection:
-        connection.execute(
-            text(
-                "UPDATE consistency_candidates SET status = 'open', lease_owner = NULL, "
-                "lease_expires_at = NULL "
-                "WHERE round_id = :round_id AND status = 'leased' AND lease_owner = :owner"
-            ),
-            {"round_id": round_id, "owner": owner},
-        )
-
-
-def owners(database: Database, round_id: int) -> list[str]:
-    """Who holds leases in a round."""
-    with database.begin() as connection:
-        return list(
-            connection.execute(
-                text(
-                    "SELECT DISTINCT lease_owner FROM consistency_candidates "
-                    "WHERE round_id = :round_id AND status = 'leased'"
-                ),
-                {"round_id": round_id},
-            ).scalars()
-        )
+    return ConsistencyProgress(**row._mapping)
 
 
 def mutual(
@@ -270,22 +159,3 @@ def mutual(
             {"round_ids": list(round_ids), "a_problem": a_problem},
         )
         return [MutualTrajectory(*row) for row in rows]
-
-
-def _update_held(changes: str) -> TextClause:
-    """Change the candidates that are still held under the given tokens; says which."""
-    return text(
-        f"UPDATE consistency_candidates AS c SET {changes} "  # noqa: S608  # ours, not a user's
-        "FROM unnest(CAST(:searches AS bigint[]), CAST(:leaves AS int[]), "
-        "CAST(:tokens AS bigint[])) AS h (search_id, leaf_no, token) "
-        "WHERE c.search_id = h.search_id AND c.leaf_no = h.leaf_no AND c.lease_token = h.token "
-        "AND c.status = 'leased' RETURNING c.search_id, c.leaf_no"
-    )
-
-
-def _held(candidates: Sequence[ClaimedCandidate]) -> dict[str, object]:
-    return {
-        "searches": [candidate.search_id for candidate in candidates],
-        "leaves": [candidate.leaf_no for candidate in candidates],
-        "tokens": [candidate.lease_token for candidate in candidates],
-    }

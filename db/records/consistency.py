@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from db.records.leases import WorkCounts
+
 if TYPE_CHECKING:
     from db.vocabulary import Verdict
 
@@ -42,15 +44,10 @@ class CheckRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class ConsistencyProgress:
+class ConsistencyProgress(WorkCounts):
     """How far the candidates of a round are judged."""
 
-    total: int
-    done: int
-    failed: int
-    leased: int
     mutual: int
-    last_error: str | None
 
 
 @dataclass(frozen=True, slots=True)

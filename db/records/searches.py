@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from db.records.leases import WorkCounts
+
 if TYPE_CHECKING:
+    from db.records.leases import Key
     from db.vocabulary import Outcome, StepKind, TerminalReason, Verdict
 
 
@@ -28,6 +31,11 @@ class ClaimedSearch:
     """Nodes that are stored already."""
     seconds: float
     """Wall time that was spent on it before."""
+
+    @property
+    def key(self) -> Key:
+        """The search alone."""
+        return (self.search_id,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +112,9 @@ class Prospect:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchProgress:
+class SearchProgress(WorkCounts):
     """How far the searches of a round are."""
 
-    total: int
-    done: int
-    failed: int
-    leased: int
     solved: int
     nodes: int
     tokens: int

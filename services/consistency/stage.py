@@ -66,18 +66,18 @@ def judge_stage(
         EngineUnavailable: candidates were given up, or no worker has taken work for a long time.
     """
     consistency.plan(database, round_id)
-    consistency.reopen_failed(database, round_id)
+    consistency.LEASES.reopen_failed(database, round_id)
     rung = -RING_AGAIN_SECONDS
     moved, before = time.monotonic(), None
     while True:
         now = consistency.progress(database, round_id)
         progress(now)
-        if now.done + now.failed == now.total:
+        if now.is_closed:
             break
         keep_alive()
-        for owner in consistency.owners(database, round_id):
+        for owner in consistency.LEASES.owners(database, round_id):
             if is_dead(owner):
-                consistency.release_owner(database, round_id, owner)
+                consistency.LEASES.release_owner(database, round_id, owner)
         if now != before or now.leased:
             moved, before = time.monotonic(), now
         if time.monotonic() - moved > STALLED_SECONDS:
@@ -86,15 +86,15 @@ def judge_stage(
                 f"worker has taken one for {STALLED_SECONDS / 60:.0f} minutes. Look at the "
                 "worker's log (`stepforge status` names it), then run the command again."
             )
-        free = now.total - now.done - now.failed - now.leased
-        if free and time.monotonic() - rung > RING_AGAIN_SECONDS:
+        if now.free and time.monotonic() - rung > RING_AGAIN_SECONDS:
             ring()
             rung = time.monotonic()
         time.sleep(POLL_SECONDS)
     if now.failed:
+        error = consistency.LEASES.last_error(database, round_id)
         raise EngineUnavailable(
             f"Round {round_id}: {now.failed} of {now.total} trajectories could not be checked "
-            f"after repeated failures of an engine: {now.last_error} They stay unjudged. Mend the "
-            "engine and run the command again; it goes on from here."
+            f"after repeated failures of an engine: {error} They stay unjudged. Mend the engine "
+            "and run the command again; it goes on from here."
         )
     return now

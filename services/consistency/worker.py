@@ -74,7 +74,7 @@ class ConsistencyWorker:
     async def _fill(self, round_id: int) -> int:
         """Claim as many candidates as there is room for, read their steps, and start them."""
         held = await asyncio.to_thread(
-            consistency.claim,
+            consistency.LEASES.claim,
             self._database,
             round_id,
             owner=self._owner,
@@ -104,18 +104,18 @@ class ConsistencyWorker:
             logger.warning("%s", error)
         except InfrastructureError as error:
             logger.warning("trajectory %s is given back unjudged: %s", candidate.key, error)
-            await asyncio.to_thread(consistency.fail, self._database, candidate, str(error))
+            await asyncio.to_thread(consistency.LEASES.fail, self._database, candidate, str(error))
         except Exception as error:
             # A defect of our own must not take the others with it, nor be tried for ever.
             logger.exception("trajectory %s met a defect", candidate.key)
-            await asyncio.to_thread(consistency.fail, self._database, candidate, repr(error))
+            await asyncio.to_thread(consistency.LEASES.fail, self._database, candidate, repr(error))
 
     async def _renew_leases(self) -> None:
         while True:
             await asyncio.sleep(self._lease_seconds / RENEWALS_A_LEASE)
             held = list(self._running.values())
             lost = await asyncio.to_thread(
-                consistency.renew, self._database, held, lease_seconds=self._lease_seconds
+                consistency.LEASES.renew, self._database, held, lease_seconds=self._lease_seconds
             )
             for task, candidate in self._running.items():
                 if candidate.key in lost and not task.done():
@@ -128,4 +128,5 @@ class ConsistencyWorker:
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
-        await asyncio.to_thread(consistency.release, self._database, list(unfinished.values()))
+        held = list(unfinished.values())
+        await asyncio.to_thread(consistency.LEASES.release, self._database, held)

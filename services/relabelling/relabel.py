@@ -132,13 +132,13 @@ async def relabel(
     target, source = pair.target.id, pair.source.id
     labellings.plan(database, target, source_round_id=source)
     release_dead(database, target)
-    while held := searches.claim(
+    while held := searches.LEASES.claim(
         database, target, owner=owner, limit=TREES_AT_ONCE, lease_seconds=LEASE_SECONDS
     ):
         try:
             await _label_batch(database, pair, spec, labeller, held)
         finally:
-            searches.release(database, held)
+            searches.LEASES.release(database, held)
         now = searches.progress(database, target)
         progress(now.done + now.failed, now.total)
     mining.mine(database, target)

@@ -108,7 +108,7 @@ class RolloutEngine:
         if not room or self._nothing_free:
             return 0
         held = await asyncio.to_thread(
-            searches.claim,
+            searches.LEASES.claim,
             self._database,
             round_id,
             owner=self._owner,
@@ -168,7 +168,7 @@ class RolloutEngine:
         except StateNotReproducible as error:
             logger.warning("search %d starts over: %s", search.search_id, error)
             await asyncio.to_thread(
-                searches.fail, self._database, search, str(error), start_over=True
+                searches.LEASES.fail, self._database, search, str(error), also=growth.start_over
             )
         except InfrastructureError as error:
             logger.warning("search %d is given back: %s", search.search_id, error)
@@ -181,7 +181,7 @@ class RolloutEngine:
     async def _give_up(self, under_way: SearchUnderWay, error: str) -> None:
         """Keep what a search has come to, and let somebody else go on."""
         await self._keep(under_way)
-        await asyncio.to_thread(searches.fail, self._database, under_way.search, error)
+        await asyncio.to_thread(searches.LEASES.fail, self._database, under_way.search, error)
 
     async def _keep(self, under_way: SearchUnderWay) -> None:
         try:
@@ -230,10 +230,10 @@ class RolloutEngine:
             if not held:
                 continue
             lost = await asyncio.to_thread(
-                searches.renew, self._database, held, lease_seconds=self._lease_seconds
+                searches.LEASES.renew, self._database, held, lease_seconds=self._lease_seconds
             )
             for task, under_way in self._running.items():
-                if under_way.search.search_id in lost and not task.done():
+                if under_way.search.key in lost and not task.done():
                     logger.warning(
                         "search %d was taken by another worker", under_way.search.search_id
                     )
@@ -250,7 +250,7 @@ class RolloutEngine:
         await self._writer.drain()
         if unfinished:
             held = [under_way.search for under_way in unfinished.values()]
-            await asyncio.to_thread(searches.release, self._database, held)
+            await asyncio.to_thread(searches.LEASES.release, self._database, held)
 
 
 def _describe(sandbox: SandboxProvider) -> str:

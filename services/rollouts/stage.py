@@ -43,7 +43,7 @@ def search_stage(
     Raises:
         EngineUnavailable: searches were given up, or no worker has taken work for a long time.
     """
-    searches.reopen_failed(database, round_id)
+    searches.LEASES.reopen_failed(database, round_id)
     rung = -RING_AGAIN_SECONDS
     moved, before = time.monotonic(), None
     while True:
@@ -54,7 +54,7 @@ def search_stage(
         if planned:
             now = searches.progress(database, round_id)
         progress(now)
-        if not planned and now.done + now.failed == now.total:
+        if not planned and now.is_closed:
             break
         if now != before or now.leased:
             moved, before = time.monotonic(), now
@@ -64,15 +64,14 @@ def search_stage(
                 f"taken one for {STALLED_SECONDS / 60:.0f} minutes. Look at the worker's log "
                 "(`stepforge status` names it), then run the command again."
             )
-        free = now.total - now.done - now.failed - now.leased
-        if free and (freed or planned or time.monotonic() - rung > RING_AGAIN_SECONDS):
+        if now.free and (freed or planned or time.monotonic() - rung > RING_AGAIN_SECONDS):
             ring()
             rung = time.monotonic()
         time.sleep(POLL_SECONDS)
     if now.failed:
         raise EngineUnavailable(
             f"Round {round_id}: {now.failed} of {now.total} searches were given up after repeated "
-            f"failures of an engine: {searches.last_error(database, round_id)} Nothing was "
+            f"failures of an engine: {searches.LEASES.last_error(database, round_id)} Nothing was "
             "labelled from them. Mend the engine and run the command again; it goes on from here."
         )
     return now
@@ -85,7 +84,7 @@ def release_dead(database: Database, round_id: int) -> bool:
 
     The token keeps this safe: whoever claims a freed search fences the old owner out.
     """
-    dead = [owner for owner in searches.owners(database, round_id) if is_dead(owner)]
+    dead = [owner for owner in searches.LEASES.owners(database, round_id) if is_dead(owner)]
     for owner in dead:
-        searches.release_owner(database, round_id, owner)
+        searches.LEASES.release_owner(database, round_id, owner)
     return bool(dead)

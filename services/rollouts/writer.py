@@ -78,7 +78,7 @@ class GroupWriter:
             return
         for entry in entries:
             if entry.search.search_id in committed.lost:
-                _fail(entry, searches.lease_lost(entry.search))
+                _fail(entry, searches.LEASES.lost(entry.search))
             elif not entry.written.done():
                 entry.written.set_result(None)
 

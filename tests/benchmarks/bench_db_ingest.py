@@ -112,7 +112,7 @@ def _claimed(
         database, run_id=run_id, number=number, policy_checkpoint_id=None, ppm_checkpoint_id=None
     )
     searches.plan(database, this_round.id, problem_ids[: len(trees)], seed=0)
-    held = searches.claim(
+    held = searches.LEASES.claim(
         database, this_round.id, owner="bench", limit=len(trees), lease_seconds=3600
     )
     held.sort(key=lambda search: search.search_id)

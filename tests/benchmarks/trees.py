@@ -154,7 +154,7 @@ def _commit(
     database: Database, this_round: RoundRow, problem_ids: list[int], trees: Sequence[GrownTree]
 ) -> None:
     searches.plan(database, this_round.id, problem_ids, seed=0)
-    held = searches.claim(
+    held = searches.LEASES.claim(
         database, this_round.id, owner="bench", limit=len(trees), lease_seconds=600
     )
     results = dict(zip(problem_ids, (tree.result for tree in trees), strict=True))

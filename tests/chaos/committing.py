@@ -43,7 +43,9 @@ def wide_result() -> SearchResult:
 
 def main(url: str, round_id: int, owner: str) -> None:
     database = Database(url)
-    while held := searches.claim(database, round_id, owner=owner, limit=BATCH, lease_seconds=600):
+    while held := searches.LEASES.claim(
+        database, round_id, owner=owner, limit=BATCH, lease_seconds=600
+    ):
         _say(CLAIMED)
         became = bulk.commit_trees(database, [(search, wide_result()) for search in held])
         _say(" ".join(map(str, sorted(became.written))) + "\n")

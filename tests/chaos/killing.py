@@ -64,7 +64,7 @@ class Killer:
                     return
 
     def _kill(self) -> bool:
-        for owner in searches.owners(self.database, self.round_id):
+        for owner in searches.LEASES.owners(self.database, self.round_id):
             with suppress(psutil.NoSuchProcess):
                 worker = psutil.Process(int(owner.partition(":")[2]))
                 worker.suspend()  # so that what it holds is what it is killed with

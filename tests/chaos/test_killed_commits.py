@@ -114,8 +114,8 @@ def test_a_commit_that_is_cut_leaves_no_half_tree_and_is_made_again(database: Da
         committer.kill()
         acknowledged |= committer.acknowledged
         assert_whole(database, this_round, acknowledged)
-        assert searches.owners(database, this_round.id) == [f"worker {attempt}"]
-        searches.release_owner(database, this_round.id, f"worker {attempt}")
+        assert searches.LEASES.owners(database, this_round.id) == [f"worker {attempt}"]
+        searches.LEASES.release_owner(database, this_round.id, f"worker {attempt}")
     last = Committer(database.url, this_round, "the last")
     last.hear()
     assert last.process.wait() == 0
@@ -141,7 +141,7 @@ def test_a_postgres_that_is_killed_during_ingest_loses_nothing_it_acknowledged(h
             done(database, this_round)
         assert postgres.start(home) == url
         assert_whole(database, this_round, acknowledged)
-        searches.release_owner(database, this_round.id, f"worker {attempt}")
+        searches.LEASES.release_owner(database, this_round.id, f"worker {attempt}")
     last = Committer(url, this_round, "the last")
     last.hear()
     assert last.process.wait() == 0

@@ -141,7 +141,7 @@ def test_a_search_without_a_truth_that_is_cut_ends_in_the_undisturbed_tree(
     training = [p.id for p in problems.of_run(database, run.id, Split.TRAIN)]
     searches.plan(database, cut.id, training, seed=0)
     while searches.progress(database, cut.id).done < len(training):
-        searches.reopen_failed(database, cut.id)
+        searches.LEASES.reopen_failed(database, cut.id)
         asyncio.run(search(cut, BreaksOften(write_step)))
     ((failures,),) = rows(database, "SELECT sum(failures) FROM searches")
     assert int(str(failures)) > 0
@@ -252,7 +252,7 @@ def test_a_worker_whose_lease_was_lost_records_nothing(database: Database) -> No
     consistency.plan(database, this_round.id)
 
     def take(lease_seconds: float) -> object:
-        return consistency.claim(
+        return consistency.LEASES.claim(
             database, this_round.id, owner="x", limit=1, lease_seconds=lease_seconds
         )[0]
 

@@ -1,94 +1,183 @@
-"""Leases: every search is done once, whatever happens to the workers."""
+"""Leases: every piece of work is done once, whatever happens to the workers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from db.errors import LeaseLost
-from db.queries import integrity, searches
+from db.queries import consistency, integrity, leases, searches
+from db.queries.leases import LeaseTable
+from db.records.consistency import CheckRecord
+from db.records.leases import WorkCounts
 from db.session import Database
+from db.vocabulary import Verdict
 from tests.factories import claimed, planned_round, result
 
 
-def lapse_all(database: Database) -> None:
-    with database.begin() as connection:
-        connection.execute(text("UPDATE searches SET lease_expires_at = now() - interval '1 s'"))
+@dataclass(frozen=True)
+class Work:
+    """Open work of one kind in a round of its own."""
 
+    database: Database
+    leases: LeaseTable[Any]
+    round_id: int
+    progress: Callable[[Database, int], WorkCounts]
+    commit: Callable[[Database, Any], None]
 
-def test_two_workers_never_hold_the_same_search(database: Database) -> None:
-    this_round = planned_round(database, count=40)
-    with ThreadPoolExecutor(8) as pool:
-        shares = list(
-            pool.map(lambda n: claimed(database, this_round, owner=f"w{n}", limit=8), range(8))
+    def claim(self, *, owner: str = "one", limit: int = 100, seconds: float = 60) -> list[Any]:
+        return self.leases.claim(
+            self.database, self.round_id, owner=owner, limit=limit, lease_seconds=seconds
         )
-    held = [search.search_id for share in shares for search in share]
+
+    def close(self, piece: object) -> None:
+        self.commit(self.database, piece)
+
+    def counts(self) -> WorkCounts:
+        return self.progress(self.database, self.round_id)
+
+
+def open_searches(database: Database, count: int) -> Work:
+    this_round = planned_round(database, count=count)
+    return Work(
+        database,
+        searches.LEASES,
+        this_round.id,
+        searches.progress,
+        lambda database, search: searches.commit(database, search, result()),
+    )
+
+
+def open_checks(database: Database, count: int) -> Work:
+    this_round = planned_round(database, count=count)
+    for search in claimed(database, this_round, limit=count):
+        searches.commit(database, search, result())
+    with database.begin() as connection:
+        connection.execute(
+            text(
+                """
+                INSERT INTO consistency_candidates
+                       (search_id, leaf_no, round_id, confidence, mean_q, steps)
+                SELECT search_id, min(node_no), round_id, 1, 1, 1 FROM nodes
+                WHERE round_id = :round_id AND kind = 'answer' GROUP BY search_id, round_id
+                """
+            ),
+            {"round_id": this_round.id},
+        )
+    check = CheckRecord("model", 1, 0.5, 1, 2, "", "4", Verdict.EQUAL, 3)
+    return Work(
+        database,
+        consistency.LEASES,
+        this_round.id,
+        consistency.progress,
+        lambda database, candidate: consistency.record(database, candidate, [check]),
+    )
+
+
+@pytest.fixture(params=[open_searches, open_checks])
+def work(request: pytest.FixtureRequest, database: Database) -> Callable[[int], Work]:
+    """Makes so many pieces of each kind of work that there is."""
+    return lambda count: request.param(database, count)
+
+
+def test_every_table_with_leases_is_tried_here(database: Database) -> None:
+    with database.begin() as connection:
+        tables = connection.execute(
+            text(
+                "SELECT table_name FROM information_schema.columns "
+                "WHERE table_schema = 'public' AND column_name = 'lease_token'"
+            )
+        )
+        assert set(tables.scalars()) == {searches.LEASES.table, consistency.LEASES.table}
+
+
+def test_two_workers_never_hold_the_same_piece(work: Callable[[int], Work]) -> None:
+    of_round = work(40)
+    with ThreadPoolExecutor(8) as pool:
+        shares = list(pool.map(lambda n: of_round.claim(owner=f"w{n}", limit=8), range(8)))
+    held = [piece.key for share in shares for piece in share]
     assert len(held) == len(set(held)) == 40
 
 
-def test_a_lapsed_lease_is_claimed_again_under_a_higher_token(database: Database) -> None:
-    this_round = planned_round(database, count=1)
-    (first,) = claimed(database, this_round)
-    assert claimed(database, this_round) == []
-    lapse_all(database)
-    (second,) = claimed(database, this_round, owner="other")
-    assert second.search_id == first.search_id
-    assert second.lease_token == first.lease_token + 1
-
-
-def test_a_worker_that_lost_its_lease_commits_nothing(database: Database) -> None:
-    this_round = planned_round(database, count=1)
-    (stale,) = claimed(database, this_round)
-    lapse_all(database)
-    (fresh,) = claimed(database, this_round, owner="other")
-    searches.commit(database, fresh, result())
-    with pytest.raises(LeaseLost, match="dropped"):
-        searches.commit(database, stale, result())
-    counts = searches.progress(database, this_round.id)
-    assert (counts.done, counts.nodes, counts.solved) == (1, 5, 1)
-    assert integrity.violations(database) == []
-
-
-def test_renewing_tells_which_searches_were_lost(database: Database) -> None:
-    this_round = planned_round(database, count=2)
-    held = claimed(database, this_round)
-    lapse_all(database)
-    taken = claimed(database, this_round, owner="other", limit=1)
-    assert searches.renew(database, held, lease_seconds=60) == {taken[0].search_id}
-
-
-def test_a_search_whose_engine_fails_stays_open_and_is_given_up_in_the_end(
-    database: Database,
+def test_an_expired_lease_is_claimed_again_under_a_higher_token(
+    work: Callable[[int], Work],
 ) -> None:
-    this_round = planned_round(database, count=1)
-    for _ in range(searches.MAX_FAILURES - 1):
-        (search,) = claimed(database, this_round)
-        searches.fail(database, search, "the sandbox is gone")
-        assert searches.progress(database, this_round.id).failed == 0
-    (search,) = claimed(database, this_round)
-    searches.fail(database, search, "the sandbox is gone")
-    counts = searches.progress(database, this_round.id)
-    assert (counts.failed, counts.done, counts.nodes) == (1, 0, 0)
-    assert searches.last_error(database, this_round.id) == "the sandbox is gone"
-    assert searches.reopen_failed(database, this_round.id) == 1
-    assert len(claimed(database, this_round)) == 1
+    of_round = work(1)
+    (first,) = of_round.claim(seconds=-1)
+    assert (of_round.counts().free, of_round.counts().leased) == (1, 0)
+    (second,) = of_round.claim(owner="other")
+    assert second.key == first.key
+    assert second.lease_token == first.lease_token + 1
+    assert of_round.claim() == []
 
 
-def test_a_released_search_is_free_at_once(database: Database) -> None:
-    this_round = planned_round(database, count=2)
-    searches.release(database, claimed(database, this_round))
-    assert len(claimed(database, this_round)) == 2
+def test_who_lost_a_lease_closes_nothing(work: Callable[[int], Work]) -> None:
+    of_round = work(1)
+    (stale,) = of_round.claim(seconds=-1)
+    (fresh,) = of_round.claim(owner="other")
+    with pytest.raises(LeaseLost, match=f"after token {stale.lease_token}; this result is dropped"):
+        of_round.close(stale)
+    assert of_round.counts().done == 0
+    of_round.close(fresh)
+    assert of_round.counts().done == 1
+    assert of_round.counts().is_closed
+    assert integrity.violations(of_round.database) == []
 
 
-def test_the_leases_of_a_dead_worker_are_freed_by_its_name(database: Database) -> None:
-    this_round = planned_round(database, count=2)
-    claimed(database, this_round, owner="dead", limit=1)
-    claimed(database, this_round, owner="alive", limit=1)
-    assert sorted(searches.owners(database, this_round.id)) == ["alive", "dead"]
-    searches.release_owner(database, this_round.id, "dead")
-    assert searches.owners(database, this_round.id) == ["alive"]
+def test_renewing_keeps_leases_and_tells_which_were_lost(work: Callable[[int], Work]) -> None:
+    of_round = work(2)
+    held = of_round.claim(seconds=-1)
+    (taken,) = of_round.claim(owner="other", limit=1)
+    renewed = of_round.leases.renew(of_round.database, held, lease_seconds=60)
+    assert renewed == {taken.key}
+    assert of_round.claim() == []
+
+
+def test_work_whose_engine_fails_stays_open_and_is_given_up_in_the_end(
+    work: Callable[[int], Work],
+) -> None:
+    of_round = work(1)
+    for failures in range(1, leases.MAX_FAILURES + 1):
+        (piece,) = of_round.claim()
+        of_round.leases.fail(of_round.database, piece, "the sandbox is gone")
+        assert of_round.counts().failed == (failures == leases.MAX_FAILURES)
+    assert (of_round.counts().done, of_round.counts().free) == (0, 0)
+    assert of_round.leases.last_error(of_round.database, of_round.round_id) == "the sandbox is gone"
+    assert of_round.leases.reopen_failed(of_round.database, of_round.round_id) == 1
+    assert len(of_round.claim()) == 1
+
+
+def test_who_lost_a_lease_reports_no_failure(work: Callable[[int], Work]) -> None:
+    of_round = work(1)
+    (stale,) = of_round.claim(seconds=-1)
+    (fresh,) = of_round.claim(owner="other")
+    also: list[object] = []
+    of_round.leases.fail(of_round.database, stale, "late", also=lambda _, piece: also.append(piece))
+    assert also == []
+    assert of_round.leases.last_error(of_round.database, of_round.round_id) == ""
+    of_round.leases.fail(of_round.database, fresh, "now", also=lambda _, piece: also.append(piece))
+    assert also == [fresh]
+
+
+def test_released_work_is_free_at_once(work: Callable[[int], Work]) -> None:
+    of_round = work(2)
+    of_round.leases.release(of_round.database, of_round.claim())
+    assert len(of_round.claim()) == 2
+
+
+def test_the_leases_of_a_dead_worker_are_freed_by_its_name(work: Callable[[int], Work]) -> None:
+    of_round = work(2)
+    of_round.claim(owner="dead", limit=1)
+    of_round.claim(owner="alive", limit=1)
+    table, database = of_round.leases, of_round.database
+    assert sorted(table.owners(database, of_round.round_id)) == ["alive", "dead"]
+    table.release_owner(database, of_round.round_id, "dead")
+    assert table.owners(database, of_round.round_id) == ["alive"]
 
 
 def test_planning_twice_adds_nothing(database: Database) -> None:

@@ -133,7 +133,7 @@ async def test_a_policy_that_stays_down_gives_the_search_up_with_the_reason(
     await engine(database, sandbox, policy=broken).run(this_round.id)
     counts = searches.progress(database, this_round.id)
     assert (counts.done, counts.failed, counts.nodes) == (0, 1, 0)
-    assert "scripted policy fails" in searches.last_error(database, this_round.id)
+    assert "scripted policy fails" in searches.LEASES.last_error(database, this_round.id)
 
 
 async def test_a_defect_in_one_search_does_not_take_the_others_with_it(
@@ -179,4 +179,4 @@ async def test_a_search_that_another_worker_took_is_dropped(
     with database.begin() as connection:
         connection.execute(text("UPDATE searches SET lease_expires_at = now() + interval '1 hour'"))
     assert await run == 1
-    assert searches.owners(database, this_round.id) == ["other"]
+    assert searches.LEASES.owners(database, this_round.id) == ["other"]

@@ -178,7 +178,7 @@ async def test_trouble_that_stays_leaves_no_label_and_names_its_reason(
     counts = searches.progress(database, round_id)
     assert (counts.done, counts.failed, counts.solved) == (0, 1, 0)
     assert rows(database, "SELECT * FROM v1.steps") == []
-    assert server.url.removesuffix("/v1") in searches.last_error(database, round_id)
+    assert server.url.removesuffix("/v1") in searches.LEASES.last_error(database, round_id)
 
 
 async def test_a_model_that_changes_its_name_in_the_middle_labels_nothing(
@@ -188,7 +188,7 @@ async def test_a_model_that_changes_its_name_in_the_middle_labels_nothing(
     round_id = await search(database, server, searches_planned=1)
     assert searches.progress(database, round_id).done == 0
     assert rows(database, "SELECT * FROM v1.steps") == []
-    error = searches.last_error(database, round_id)
+    error = searches.LEASES.last_error(database, round_id)
     assert "'another'" in error
     assert "'policy'" in error
 
@@ -252,4 +252,4 @@ async def test_more_candidates_than_were_asked_for_are_no_answer(database: Datab
     counts = searches.progress(database, round_id)
     assert (counts.done, counts.failed) == (0, 1)
     assert rows(database, "SELECT * FROM v1.steps") == []
-    assert "does not fit the request" in searches.last_error(database, round_id)
+    assert "does not fit the request" in searches.LEASES.last_error(database, round_id)

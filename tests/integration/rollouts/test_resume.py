@@ -169,7 +169,7 @@ async def test_the_nodes_of_a_search_that_is_not_done_are_there_and_are_no_label
     assert counts.nodes == len(stored(database)) > 4
     assert stored(database, "SELECT * FROM v1.steps") == []
     assert integrity.violations(database) == []
-    searches.reopen_failed(database, this_round.id)
+    searches.LEASES.reopen_failed(database, this_round.id)
     await search_all(database, sandbox, this_round.id)
     disturbed = stored(database)
     forget_everything(database)

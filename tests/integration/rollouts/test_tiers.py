@@ -38,7 +38,7 @@ def rollouts(database: Database) -> list[tuple[int, int]]:
 async def test_a_search_has_the_rollouts_and_candidates_of_its_tier(database: Database) -> None:
     this_round = planned_round(database, count=1)
     (first,) = claimed(database, this_round)
-    searches.release(database, [first])
+    searches.LEASES.release(database, [first])
     searches.plan(database, this_round.id, [first.problem_id], seed=9, tier=1)
     profile = SearchProfile(rollouts=2, candidates=1, escalation=(Tier(rollouts=5, candidates=2),))
     assert await search(database, this_round.id, profile) == 2
