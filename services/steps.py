@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from db.vocabulary import StepKind
 from services.sandbox.guest.shortening import shorten
+from services.written_code import program_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -113,7 +114,9 @@ def parse_step(text: str, *, after: StepKind) -> Step:
     if ending not in (END_OF_STEP, END_OF_CODE):
         return Step(StepKind.UNPARSABLE, text)
     kind = StepKind.CODE if ending == END_OF_STEP else StepKind.FINAL_CODE
-    code = body.strip("\n").rstrip()
+    code = program_of(body)
+    if not code:
+        return Step(StepKind.UNPARSABLE, text)
     return Step(kind, f"{code}\n{ending}", code=code)
 
 

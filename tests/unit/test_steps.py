@@ -25,6 +25,57 @@ def test_indentation_is_kept() -> None:
     assert step.code == "if True:\n    x = 1"
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "```python\nx = 1\ny = 2\n```\n<end_of_step>",
+        "```py\nx = 1\ny = 2\n```<end_of_step>",
+        "\n```\nx = 1\ny = 2\n```  \n<end_of_step>",
+        "```python\nx = 1\ny = 2\n<end_of_step>",
+        "x = 1\ny = 2\n```\n<end_of_step>",
+        "```python\n```python\nx = 1\ny = 2\n```\n```\n<end_of_step>",
+        "x\u00a0=\u202f1\ny =\u20092<end_of_step>",
+        "\ufeffx = 1\ny = \u200b2\u2060<end_of_step>",
+    ],
+)
+def test_the_form_of_an_answer_is_no_part_of_the_program(written: str) -> None:
+    step = parse_step(written, after=StepKind.CODE)
+    assert (step.kind, step.code) == (StepKind.CODE, "x = 1\ny = 2")
+    assert step.text == "x = 1\ny = 2\n<end_of_step>"
+    assert parse_step(step.text, after=StepKind.CODE) == step
+
+
+def test_a_fence_below_the_comment_of_a_step_goes_and_the_comment_stays() -> None:
+    step = parse_step("# Step 1: add\n```python\nx = 1\n```\n<end_of_step>", after=StepKind.CODE)
+    assert step.code == "# Step 1: add\nx = 1"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        's = """\n```python\nx\n```\n"""',
+        "s = '12\u00a0000'",
+        's = "12\u202f000"  # it\'s',
+        "s = f'{1}\u00a0{2}'",
+        "s = '\\'\u00a0'",
+        's = """\n\u00a0"\u00a0\n"""',
+    ],
+)
+def test_what_stands_in_a_string_is_left_alone(code: str) -> None:
+    assert parse_step(f"{code}<end_of_step>", after=StepKind.CODE).code == code
+
+
+def test_an_expression_in_a_formatted_string_is_code() -> None:
+    step = parse_step("print(f'a\u00a0b {x\u00a0+ 1}')<end_of_step>", after=StepKind.CODE)
+    assert step.code == "print(f'a\u00a0b {x + 1}')"
+
+
+def test_a_fence_with_nothing_in_it_is_no_step() -> None:
+    assert parse_step("```python\n```\n<end_of_step>", after=StepKind.CODE).kind is (
+        StepKind.UNPARSABLE
+    )
+
+
 def test_after_the_final_code_comes_an_answer_with_a_box() -> None:
     step = parse_step(r"So it is \boxed{\frac{1}{2}}.<end_of_answer>", after=StepKind.FINAL_CODE)
     assert (step.kind, step.answer) == (StepKind.ANSWER, r"\frac{1}{2}")

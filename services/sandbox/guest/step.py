@@ -26,6 +26,7 @@ _LENGTH = struct.Struct(">I")
 _Module, _Expr, _Expression = ast.Module, ast.Expr, ast.Expression
 _ONLY_AST = ast.PyCF_ONLY_AST
 _settrace, _setprofile = sys.settrace, sys.setprofile
+_exit_code = vars(SystemExit)["code"].__get__
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,14 @@ class Report:
 
 
 def run(code: str, namespace: dict[str, object]) -> Report:
-    """Execute `code`; the value of a last statement that is an expression is kept as its repr."""
+    """Execute `code`; the value of a last statement that is an expression is kept as its repr.
+
+    A program that exits as one that has done its work is ok, and its names live on.
+    """
     try:
         return Report(OK, value=_run(code, namespace))
+    except SystemExit as error:
+        return Report(OK) if _is_success(error) else raised(error)
     except MemoryError as error:
         return Report(OUT_OF_MEMORY, exception_type="MemoryError", exception_message=_text(error))
     except BaseException as error:
@@ -80,6 +86,13 @@ def _run(code: str, namespace: dict[str, object]) -> str:
         _settrace(None)
         _setprofile(None)
     return _cut(shown, _VALUE_CHARACTERS)
+
+
+def _is_success(error: SystemExit) -> bool:
+    """Whether the interpreter would exit with status 0."""
+    # Not the attribute of the program's own class, if it has one.
+    code = _exit_code(error)
+    return code is None or (type(code) is int and code == 0) or code is False
 
 
 def _name(error: BaseException) -> str:

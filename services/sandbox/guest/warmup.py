@@ -40,7 +40,11 @@ _NUMERIC = (
 
 
 def warm_up() -> str:
-    """Import and use the libraries. Returns their versions and the interpreter's."""
+    """Import and use the libraries. Returns their versions and the interpreter's.
+
+    Whole numbers of any length may be printed and read: time and memory bound that already.
+    """
+    sys.set_int_max_str_digits(0)
     import collections
     import datetime
     import decimal

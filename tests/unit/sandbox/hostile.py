@@ -72,7 +72,13 @@ FAIL: dict[str, tuple[str, Outcome, str]] = {
         Outcome.RAISED,
         "*",
     ),
-    "exit": ("import sys\nsys.exit(0)", Outcome.RAISED, "SystemExit"),
+    "exit with a failure": ("import sys\nsys.exit(3)", Outcome.RAISED, "SystemExit"),
+    "exit with a code that pretends": (
+        "class Zero(int):\n    def __eq__(self, other): return True\n"
+        "class Done(SystemExit):\n    code = None\nraise Done(Zero(7))",
+        Outcome.RAISED,
+        "Done",
+    ),
     "hard exit": ("import os\nos._exit(0)", Outcome.RAISED, "ProcessDied"),
     "segmentation fault": ("import ctypes\nctypes.string_at(0)", Outcome.RAISED, "ProcessDied"),
     "abort": ("import os\nos.abort()", Outcome.RAISED, "ProcessDied"),
@@ -163,7 +169,7 @@ FAIL: dict[str, tuple[str, Outcome, str]] = {
         "BaseExceptionGroup",
     ),
     "import hook": (
-        "import sys\nclass Hook:\n    def find_spec(self, *_): raise SystemExit(0)\n"
+        "import sys\nclass Hook:\n    def find_spec(self, *_): raise SystemExit(1)\n"
         "sys.meta_path.insert(0, Hook())\nimport there_is_none",
         Outcome.RAISED,
         "SystemExit",
@@ -216,6 +222,7 @@ FAIL: dict[str, tuple[str, Outcome, str]] = {
 }
 
 SURVIVE: dict[str, str] = {
+    "exit": "import sys\nsys.exit(0)",
     "patched print": "import builtins\nbuiltins.print = None\nbuiltins.len = None",
     "patched everything": (
         "import builtins\nremove = delattr\nfor name in list(vars(builtins)):\n"

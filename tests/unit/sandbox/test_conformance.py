@@ -249,3 +249,36 @@ async def test_a_long_value_is_cut_and_says_so(session: SandboxSession) -> None:
     assert len(execution.value) <= LIMITS.output_bytes
     assert execution.value.startswith("'\U0001f600")
     assert execution.value.endswith("\U0001f600'")
+
+
+@only_processes
+@pytest.mark.parametrize(
+    "leaving",
+    [
+        *("exit()", "quit()", "exit(0)", "import sys; sys.exit()", "import sys\nsys.exit(0)"),
+        *("raise SystemExit", "raise SystemExit(None)", "def main(): exit()\nmain()"),
+    ],
+)
+async def test_a_program_that_exits_when_it_is_done_is_ok_and_its_names_live_on(
+    session: SandboxSession, leaving: str
+) -> None:
+    code = f"x = 6 * 7\nprint(x)\n{leaving}"
+    state, execution = await session.execute(code, parent=ROOT_STATE)
+    assert (execution.outcome, execution.stdout) == (Outcome.OK, "42\n")
+    assert (await run(session, "x + 1", state)).value == "43"
+
+
+@only_processes
+@pytest.mark.parametrize("code", ["1", "'no solution'", "[]", "True", "0.0"])
+async def test_a_program_that_exits_with_a_failure_raised(
+    session: SandboxSession, code: str
+) -> None:
+    execution = await run(session, f"print(1)\nimport sys\nsys.exit({code})")
+    assert (execution.outcome, execution.stdout) == (Outcome.RAISED, "1\n")
+    assert execution.exception_type == "SystemExit"
+
+
+@only_processes
+async def test_whole_numbers_of_any_length_are_printed_and_read(session: SandboxSession) -> None:
+    code = "n = str(3**9500)\nprint(len(n), int('9' * 5000) + 1 == 10**5000)"
+    assert (await run(session, code)).stdout == "4533 True\n"
