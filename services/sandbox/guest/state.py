@@ -40,6 +40,7 @@ _LENGTH = struct.Struct(">I")
 _BETWEEN = "\0"
 """Between plain steps; no plain step has one."""
 _OPEN_FILES = 64
+_STACK_BYTES = 64 * 1024 * 1024
 _TIMERS = (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF)
 
 # Captured, because a program may replace what the modules hold.
@@ -64,6 +65,7 @@ def become_first(channel: int) -> NoReturn:
     _set_handler(_SIGCHLD, _SIG_IGN)
     _prefer_for_killing()
     _limit_files()
+    _deepen_stack()
     pages.gather()
     _install_filter()
     output = _redirect_streams()
@@ -238,6 +240,13 @@ def _limit_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _deepen_stack() -> None:
+    """Let programs recurse deeply through C: what they use of it counts as their memory."""
+    _, most = resource.getrlimit(resource.RLIMIT_STACK)
+    wanted = _STACK_BYTES if most == resource.RLIM_INFINITY else min(_STACK_BYTES, most)
+    resource.setrlimit(resource.RLIMIT_STACK, (wanted, most))
 
 
 def _install_filter() -> None:

@@ -111,7 +111,7 @@ FAIL: dict[str, tuple[str, Outcome, str]] = {
     "deep recursion": ("def f(n): return f(n + 1)\nf(0)", Outcome.RAISED, "RecursionError"),
     "bottomless recursion": (
         "import sys\nsys.setrecursionlimit(10**9)\nclass A:\n"
-        "    def __repr__(self): return repr([self])\nrepr(A())",
+        "    def __str__(self): return str(self)\nstr(A())",
         Outcome.RAISED,
         "ProcessDied",
     ),
