@@ -23,6 +23,7 @@ from services.sandbox.local import LocalSandbox
 from tests.benchmarks.sandbox import crowd, grading, speed
 from tests.integration.sandbox import killing
 from tests.unit.sandbox.hostile import FAIL, SURVIVE, examine
+from tests.unit.sandbox.living import counted
 from tests.unit.sandbox.providers import LIMITS, make_provider
 
 RESULT = REPOSITORY / "build" / "bench" / "sandbox.json"
@@ -99,7 +100,7 @@ async def measure_hostile() -> dict[str, object]:
         await provider.start()
         for name in (*FAIL, *SURVIVE):
             session = await provider.open_session()
-            if why := await examine(session, name, LIMITS):
+            if why := await examine(session, name, LIMITS, count=counted(kind)):
                 escaped[name] = why
             await session.close()
         await provider.close()

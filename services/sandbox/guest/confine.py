@@ -98,6 +98,7 @@ def facts(*, own_root: bool, filtered: bool) -> tuple[tuple[str, ...], tuple[str
         "nothing to write to": not any(_can_write(place) for place in _PLACES),
         "no sight of the host's files": own_root,
         "own process tree": os.getpid() == 1,
+        "no sight of other programs": landlock.can_forbid(),
         "unprivileged user": os.getuid() != 0 and os.geteuid() != 0,
         "no capabilities": int(status.get("CapEff", "1"), 16) == 0,
         "no new privileges": status.get("NoNewPrivs") == "1",

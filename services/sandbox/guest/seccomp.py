@@ -26,6 +26,13 @@ _ALL_BITS = 0xFFFFFFFF
 _NEW_NAMESPACES = 0x7E020000
 _NOTIFY_OTHERS = (8, 10, 15)
 """F_SETOWN, F_SETSIG, F_SETOWN_EX: a descriptor could be made to signal a stranger."""
+_LOCKS = (6, 7, 37, 38, 1024, 1026)
+"""F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW, F_SETLEASE, F_NOTIFY: others see them on a file."""
+_PASS_SENDER = (16, 34, 76)
+"""SO_PASSCRED, SO_PASSSEC, SO_PASSPIDFD: a socket would get a name that others can send to."""
+_MAP_SHARED = 0x1
+_CLOCK_OF_A_PROCESS = 0x80000000
+"""Clock ids below zero are those of processes and threads, anybody's included."""
 _OWN_TERMINAL = (0x8901, 0x8902)
 """FIOSETOWN and SIOCSPGRP, the same through ioctl."""
 
@@ -82,14 +89,23 @@ PROGRAM: tuple[Rule, ...] = (
             *("pidfd_send_signal", "pidfd_open", "process_mrelease", "timer_create", "setrlimit"),
             *("setsid", "setpgid", "execve", "execveat", "setpriority", "ioprio_set"),
             *("sched_setscheduler", "sched_setparam", "sched_setattr", "sched_setaffinity"),
+            *("flock", "bind", "listen", "connect", "accept", "accept4"),
+            *("utime", "utimes", "utimensat", "futimesat"),
         ),
+    ),
+    Rule("mmap", argument=3, any_bit=_MAP_SHARED),
+    Rule("setsockopt", argument=2, equal=_PASS_SENDER),
+    *(
+        Rule(name, any_bit=_CLOCK_OF_A_PROCESS)
+        for name in ("clock_gettime", "clock_getres", "clock_nanosleep")
     ),
     Rule("prlimit64", argument=2, any_bit=_ALL_BITS),
     Rule("prctl", argument=0, equal=(PR_SET_DUMPABLE,)),
-    Rule("fcntl", argument=1, equal=_NOTIFY_OTHERS),
+    Rule("fcntl", argument=1, equal=(*_NOTIFY_OTHERS, *_LOCKS)),
     Rule("ioctl", argument=1, equal=_OWN_TERMINAL),
 )
-"""Signals, limits, priorities, sight of its memory, and running anything but Python."""
+"""Signals, limits, priorities, sight of its memory, and running anything but Python; locks, names,
+memory, times and clocks in which one program could read what another one wrote."""
 
 
 def install(rules: tuple[Rule, ...]) -> None:

@@ -16,6 +16,7 @@ import builtins
 import io
 import os
 import resource
+import select
 import struct
 import sys
 import types
@@ -23,7 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from . import linux, pages, seccomp, step
+from . import landlock, linux, pages, seccomp, step
 
 __builtins__ = dict(vars(builtins))  # type: ignore[assignment]
 
@@ -40,17 +41,25 @@ _LENGTH = struct.Struct(">I")
 _BETWEEN = "\0"
 """Between plain steps; no plain step has one."""
 _OPEN_FILES = 64
+_FOLDER_LINKS = 2
 _STACK_BYTES = 64 * 1024 * 1024
 _TIMERS = (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF)
 
 # Captured, because a program may replace what the modules hold.
 _close, _closerange, _dup2, _exit = os.close, os.closerange, os.dup2, os._exit
-_fork, _getpid, _listdir, _pipe = os.fork, os.getpid, os.listdir, os.pipe
+_fork, _getpid, _open, _pipe, _O_PATH = os.fork, os.getpid, os.open, os.pipe, os.O_PATH
 _read, _waitpid, _WNOHANG = os.read, os.waitpid, os.WNOHANG
 _set_handler, _set_timer, _SIGCHLD = _signal.signal, _signal.setitimer, _signal.SIGCHLD
 _SIG_DFL, _SIG_IGN = _signal.SIG_DFL, _signal.SIG_IGN
 _prctl, _fork_sibling = linux.prctl, linux.fork_sibling
+_stat, _NOT_OPEN = os.stat, select.POLLNVAL
 _run, _pack = step.run, step.pack
+
+
+_poller = select.poll()
+for _number in range(CHANNEL + 1, _OPEN_FILES):
+    _poller.register(_number, 0)
+_ALL_CLOSED = [(number, _NOT_OPEN) for number in range(CHANNEL + 1, _OPEN_FILES)]
 
 
 def become_first(channel: int) -> NoReturn:
@@ -67,6 +76,7 @@ def become_first(channel: int) -> NoReturn:
     _limit_files()
     _deepen_stack()
     pages.gather()
+    _hide_files()
     _install_filter()
     output = _redirect_streams()
     # What goes wrong here is no text for the step's output; the warden sees the process end.
@@ -187,7 +197,9 @@ def _settle() -> int:
             pass
     except ChildProcessError:
         pass
-    if len(_listdir("/proc/self/task")) == 1 and not _thread._count():
+    _bury_descriptors()
+    # The task folder has a link for each thread; what it holds is hidden from programs.
+    if _stat("/proc/self/task").st_nlink == _FOLDER_LINKS + 1 and not _thread._count():
         return -1
     waiting, held = _pipe()
     if _fork():
@@ -196,6 +208,26 @@ def _settle() -> int:
         _exit(0)
     _close(waiting)
     return held
+
+
+def _bury_descriptors() -> None:
+    """Leave nothing open that the forks of this state would share: a file's place, a pipe.
+
+    The numbers stay in use by what can be neither read nor written, so that an object of the
+    program that still names one meets an error and never another file.
+    """
+    closed = _poller.poll(0)
+    if closed == _ALL_CLOSED:
+        return
+    free = {number for number, what in closed if what == _NOT_OPEN}
+    still_open = [number for number in range(CHANNEL + 1, _OPEN_FILES) if number not in free]
+    _close(still_open[0])
+    dead = _open("/", _O_PATH)
+    for number in still_open:
+        if number != dead:
+            _dup2(dead, number, inheritable=False)
+    if dead not in still_open:
+        _close(dead)
 
 
 def _flush(output: io.TextIOWrapper) -> None:
@@ -247,6 +279,12 @@ def _deepen_stack() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_STACK)
     wanted = _STACK_BYTES if most == resource.RLIM_INFINITY else min(_STACK_BYTES, most)
     resource.setrlimit(resource.RLIMIT_STACK, (wanted, most))
+
+
+def _hide_files() -> None:
+    """Take what /proc tells of other programs out of sight."""
+    with suppress(OSError):
+        landlock.forbid_reading(but=[str(p) for p in Path("/").iterdir() if p.name != "proc"])
 
 
 def _install_filter() -> None:
