@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from sqlalchemy import text
 
@@ -39,6 +39,8 @@ _NO_LEASE = "lease_owner = NULL, lease_expires_at = NULL"
 _NEW_LEASE = "lease_expires_at = now() + make_interval(secs => :lease_seconds)"
 
 Held = TypeVar("Held", bound=Leased)
+Undo: TypeAlias = "Callable[[Connection, Held], None]"
+"""What is changed together with a failure, in its transaction."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class LeaseTable(Generic[Held]):
         piece: Held,
         error: str,
         *,
-        also: Callable[[Connection, Held], None] | None = None,
+        also: Undo[Held] | None = None,
     ) -> None:
         """Give a piece back after a failure of an engine; after too many it is given up.
 

@@ -130,7 +130,7 @@ async def _relabel(
     """Open the grader and the PPM that the labelling needs, and label."""
     from services.relabelling.relabel import Labeller
     from services.relabelling.relabel import relabel as relabel_round
-    from services.rollouts.owners import owner_name
+    from services.work.owners import owner_name
 
     async with AsyncExitStack() as stack:
         grader: Grader | None = None

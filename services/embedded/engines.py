@@ -18,6 +18,7 @@ from services.embedded.home import Home, Users, open_home
 from services.embedded.orphans import end_orphans
 from services.embedded.processes import Managed
 from services.errors import ConfigurationError, EngineUnavailable
+from services.work.queues import Queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,10 +188,10 @@ class Engines:
         for worker in missing:
             worker.start(
                 [
-                    *(sys.executable, "-m", "celery", "--app", "services.worker", "worker"),
+                    *(sys.executable, "-m", "celery", "--app", "services.work.celery", "worker"),
                     *("--loglevel", "INFO", "--concurrency", "1", "--pool", "prefork"),
                     *("--hostname", f"{worker.name}-{os.getpid()}@%h", "--without-mingle"),
-                    *("--without-gossip", "--queues", "rollouts"),
+                    *("--without-gossip", "--queues", ",".join(Queue)),
                 ],
                 environment,
             )

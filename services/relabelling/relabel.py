@@ -19,9 +19,9 @@ from services.profiles import Profile
 from services.relabelling.choices import NO_PPM
 from services.relabelling.replay import regradable, reselect, restate, set_rewards
 from services.rollouts.results import record_of, tree_of
-from services.rollouts.stage import release_dead
 from services.runs import RUN_NAME
 from services.search.backup import as_stored
+from services.work.waiting import release_dead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +131,7 @@ async def relabel(
     """
     target, source = pair.target.id, pair.source.id
     labellings.plan(database, target, source_round_id=source)
-    release_dead(database, target)
+    release_dead(database, searches.LEASES, target)
     while held := searches.LEASES.claim(
         database, target, owner=owner, limit=TREES_AT_ONCE, lease_seconds=LEASE_SECONDS
     ):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from db.queries import checkpoints, labellings, problems, reviews, runs
+from db.queries import checkpoints, labellings, problems, reviews, runs, searches
 from db.vocabulary import CheckpointKind, Split
 from services import reporting
 from services.errors import ConfigurationError
 from services.profiles import Annotation
 from services.rollouts.planning import RoundPlan
-from services.rollouts.stage import search_stage
+from services.work.waiting import Waiting
 
 if TYPE_CHECKING:
     from db.records.problems import ProblemRow
@@ -77,7 +77,7 @@ def search_round_stage(context: RunContext, this_round: RoundRow) -> None:
     if labellings.is_labelling(context.database, this_round.id):
         reporting.current().say("this round is a labelling: its trees are not searched")
         return
-    from services.rollouts.tasks import ring
+    from services.rollouts.tasks import search_round
 
     engines = context.engines
     engines.start_broker()
@@ -95,14 +95,15 @@ def search_round_stage(context: RunContext, this_round: RoundRow) -> None:
         ),
     )
     with reporting.current().bar("Searching", len(chosen)) as bar:
-        search_stage(
-            context.database,
-            this_round.id,
-            plan=plan.extend,
-            ring=lambda: ring(engines.broker_url(), this_round.id),
+        Waiting(
+            leases=searches.LEASES,
+            count=searches.progress,
+            noun="searches",
+            notify=lambda: search_round.notify(engines.broker_url(), this_round.id),
             keep_alive=engines.keep_alive,
             progress=lambda counts: _show(bar, counts),
-        )
+            plan=plan.extend,
+        ).wait(context.database, this_round.id)
 
 
 def close_round(context: RunContext, this_round: RoundRow) -> None:

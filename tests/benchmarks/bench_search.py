@@ -35,7 +35,7 @@ from services.config import REPOSITORY, SandboxChoice
 from services.grading.process import ProcessGrader
 from services.inference.client import HttpPolicy
 from services.profiles import Sampling, SearchProfile
-from services.rollouts.engine import Equipment, RolloutEngine
+from services.rollouts.engine import Equipment, search_worker
 from services.sandbox.base import Limits, SandboxProvider
 from services.sandbox.factory import open_provider
 from tests.benchmarks.lockstep import Grown, grow_in_lockstep
@@ -134,7 +134,7 @@ class Bench:
             sandbox = CountedSandbox(self.sandbox)
             equipment = Equipment(watched, None, sandbox, grader)
             run = asyncio.create_task(
-                RolloutEngine(self.database, equipment, profile, owner="bench").run(round_id)
+                search_worker(self.database, equipment, profile, owner="bench").run(round_id)
             )
             await server.reset()
             started, cpu, asked = time.monotonic(), time.process_time(), watched.seconds

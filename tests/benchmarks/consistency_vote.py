@@ -13,14 +13,14 @@ from db.session import Database
 from db.vocabulary import Verdict
 from services.config import SandboxChoice
 from services.consistency.judge import Judge
-from services.consistency.worker import ConsistencyWorker
+from services.consistency.worker import check_worker
 from services.grading.base import Grader
 from services.grading.classes import answer_classes
 from services.grading.process import ProcessGrader
 from services.inference.client import HttpPolicy
 from services.inference.http import Patience
 from services.profiles import SearchProfile
-from services.rollouts.engine import Equipment, RolloutEngine
+from services.rollouts.engine import Equipment, search_worker
 from services.rollouts.single import answer_of, solve_once
 from services.sandbox.base import Limits
 from services.sandbox.factory import open_provider
@@ -106,7 +106,7 @@ async def measure(
     try:
         searches.plan(database, round_id, list(answers), seed=SEARCH_SEED)
         equipment = Equipment(searching, None, sandbox, grader)
-        await RolloutEngine(database, equipment, profile, owner="bench").run(round_id)
+        await search_worker(database, equipment, profile, owner="bench").run(round_id)
         print("searched", flush=True)  # noqa: T201
         consistency.plan(database, round_id)
         judge = Judge(
@@ -115,7 +115,7 @@ async def measure(
             checks=checks,
             max_depth=profile.max_depth,
         )
-        await ConsistencyWorker(database, judge, owner="bench", in_flight=64).run(round_id)
+        await check_worker(database, judge, owner="bench", in_flight=64).run(round_id)
         print("checked", flush=True)  # noqa: T201
         spent = _by_problem(database, round_id, searching.generations + judging.generations)
         questions = _questions(database, list(answers))

@@ -22,8 +22,8 @@ from db.records.runs import RunRow
 from db.session import Database
 from db.vocabulary import CheckpointKind, DatasetKind, Split
 from services.embedded.engines import Engines
-from services.rollouts.stage import search_stage
-from services.rollouts.tasks import ring
+from services.rollouts import tasks
+from services.work.waiting import Waiting
 
 TREES = (
     "SELECT s.problem_id, s.seed, s.rollouts, s.node_count, s.solved, s.generated_tokens,"
@@ -157,14 +157,15 @@ def search_round(
     thread = threading.Thread(target=killer.run)
     thread.start()
     try:
-        search_stage(
-            database,
-            this_round.id,
-            plan=lambda _: searches.plan(database, this_round.id, ids, seed=7),
-            ring=lambda: ring(engines.broker_url(), this_round.id),
+        Waiting(
+            leases=searches.LEASES,
+            count=searches.progress,
+            noun="searches",
+            notify=lambda: tasks.search_round.notify(engines.broker_url(), this_round.id),
             keep_alive=engines.keep_alive,
             progress=lambda _: None,
-        )
+            plan=lambda _: searches.plan(database, this_round.id, ids, seed=7),
+        ).wait(database, this_round.id)
     finally:
         killer.over.set()
         thread.join()

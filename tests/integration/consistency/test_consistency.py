@@ -15,8 +15,7 @@ from db.records.runs import RoundRow
 from db.session import Database
 from db.vocabulary import Split, Verdict
 from services.consistency.judge import Judge
-from services.consistency.stage import judge_stage
-from services.consistency.worker import ConsistencyWorker
+from services.consistency.worker import check_worker
 from services.curation.choosing import choose
 from services.curation.spec import sft_spec
 from services.errors import EngineUnavailable, PolicyUnavailable
@@ -24,9 +23,10 @@ from services.grading.plain import PlainGrader
 from services.inference.scripted import ScriptedPolicy
 from services.inference.scripted_arithmetic import ASSISTANT, find_sum, write_step
 from services.profiles import Pool, SearchProfile, SftProfile
-from services.rollouts.engine import Equipment, RolloutEngine
+from services.rollouts.engine import Equipment, search_worker
 from services.sandbox.fake import FakeSandbox
 from services.steps import END_OF_CODE, END_OF_STEP, boxed, root_prompt
+from services.work.waiting import Waiting
 from tests.factories import planned_round, stored_round
 
 PROFILE = SearchProfile(rollouts=6, candidates=3, max_depth=6, trees_in_flight=4)
@@ -54,7 +54,7 @@ def searched(database: Database) -> RoundRow:
     async def search() -> None:
         async with FakeSandbox() as sandbox:
             equipment = Equipment(ScriptedPolicy(write_step), None, sandbox, PlainGrader())
-            await RolloutEngine(database, equipment, PROFILE, owner="me").run(this_round.id)
+            await search_worker(database, equipment, PROFILE, owner="me").run(this_round.id)
 
     asyncio.run(search())
     return this_round
@@ -71,19 +71,21 @@ async def judged(
     async with FakeSandbox() as sandbox:
         equipment = Equipment(policy, None, sandbox, PlainGrader())
         judge = Judge(equipment, discriminator="scripted", checks=checks, max_depth=6)
-        worker = ConsistencyWorker(database, judge, owner="me", in_flight=in_flight)
+        worker = check_worker(database, judge, owner="me", in_flight=in_flight)
         return await worker.run(this_round.id)
 
 
 def staged(database: Database, this_round: RoundRow, policy: ScriptedPolicy) -> int:
-    """Run the stage with a worker that answers its doorbell at once. Returns the mutual ones."""
-    counts = judge_stage(
-        database,
-        this_round.id,
-        ring=lambda: asyncio.run(judged(database, this_round, policy)) and None,
+    """Wait for checks by a worker that answers at once. Returns how many are mutual."""
+    consistency.plan(database, this_round.id)
+    counts = Waiting(
+        leases=consistency.LEASES,
+        count=consistency.progress,
+        noun="consistency checks",
+        notify=lambda: asyncio.run(judged(database, this_round, policy)) and None,
         keep_alive=lambda: None,
         progress=lambda _: None,
-    )
+    ).wait(database, this_round.id)
     assert counts.done == counts.total
     return counts.mutual
 
@@ -131,7 +133,7 @@ def test_a_search_without_a_truth_that_is_cut_ends_in_the_undisturbed_tree(
         profile = PROFILE.model_copy(update={"checkpoint_rollouts": 1})
         async with FakeSandbox() as sandbox:
             equipment = Equipment(policy, None, sandbox, PlainGrader())
-            await RolloutEngine(database, equipment, profile, owner="me").run(this_round.id)
+            await search_worker(database, equipment, profile, owner="me").run(this_round.id)
 
     undisturbed = planned_round(database, count=4, answered=False)
     asyncio.run(search(undisturbed, ScriptedPolicy(write_step)))
@@ -205,7 +207,9 @@ def test_several_checks_must_all_agree(database: Database) -> None:
 
 def test_a_discriminator_that_is_down_leaves_every_trajectory_unjudged(database: Database) -> None:
     this_round = searched(database)
-    with pytest.raises(EngineUnavailable, match=r"could not be checked .* They stay unjudged"):
+    with pytest.raises(
+        EngineUnavailable, match=r"consistency checks were given up .* Nothing was labelled"
+    ):
         staged(database, this_round, ScriptedPolicy(right_step, failures=100_000))
     assert rows(database, "SELECT count(*) FROM consistency_checks") == [(0,)]
     assert consistency.mutual(database, [this_round.id], a_problem=None) == []
@@ -277,7 +281,7 @@ def test_a_prefix_that_does_not_run_again_is_not_mutually_consistent(database: D
         async with ForgetfulSandbox() as sandbox:
             equipment = Equipment(ScriptedPolicy(right_step), None, sandbox, PlainGrader())
             judge = Judge(equipment, discriminator="scripted", checks=1, max_depth=6)
-            await ConsistencyWorker(database, judge, owner="me", in_flight=4).run(this_round.id)
+            await check_worker(database, judge, owner="me", in_flight=4).run(this_round.id)
 
     consistency.plan(database, this_round.id)
     asyncio.run(judge_badly())

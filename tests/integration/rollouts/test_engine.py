@@ -11,15 +11,17 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from db.queries import integrity, searches
+from db.records.searches import ClaimedSearch
 from db.session import Database
 from services.grading.plain import PlainGrader
 from services.inference.scripted import ScriptedPolicy
 from services.inference.scripted_arithmetic import write_step
 from services.profiles import SearchProfile
-from services.rollouts.engine import Equipment, RolloutEngine
+from services.rollouts.engine import Equipment, search_worker
 from services.sandbox.base import Limits, SandboxProvider
 from services.sandbox.local import LocalSandbox
 from services.steps import Candidate
+from services.work.worker import Worker
 from tests.factories import planned_round
 
 PROFILE = SearchProfile(rollouts=4, candidates=3, max_depth=6, trees_in_flight=4)
@@ -43,14 +45,14 @@ def engine(
     policy: object = None,
     owner: str = "me",
     lease_seconds: float = 60,
-) -> RolloutEngine:
+) -> Worker[ClaimedSearch]:
     equipment = Equipment(
         policy=policy or ScriptedPolicy(write_step),
         value=None,
         sandbox=sandbox,
         grader=PlainGrader(),
     )
-    return RolloutEngine(database, equipment, PROFILE, owner=owner, lease_seconds=lease_seconds)
+    return search_worker(database, equipment, PROFILE, owner=owner, lease_seconds=lease_seconds)
 
 
 @dataclass

@@ -22,7 +22,7 @@ from services.inference.client import HttpPolicy
 from services.inference.http import Patience
 from services.inference.scripted_arithmetic import write_step
 from services.profiles import Sampling, SearchProfile
-from services.rollouts.engine import Equipment, RolloutEngine
+from services.rollouts.engine import Equipment, search_worker
 from services.sandbox.fake import FakeSandbox
 from services.steps import END_OF_STEP
 from tests.factories import planned_round
@@ -104,7 +104,7 @@ async def search(
         policy = HttpPolicy([server.url], model="policy", sampling=SAMPLING, patience=patience)
         async with policy:
             equipment = Equipment(policy, None, sandbox, PlainGrader())
-            await RolloutEngine(database, equipment, profile, owner="me").run(this_round.id)
+            await search_worker(database, equipment, profile, owner="me").run(this_round.id)
     assert integrity.violations(database) == []
     return this_round.id
 

@@ -13,7 +13,7 @@ from db.session import Database
 from db.vocabulary import Split
 from services.profiles import Budget, SearchProfile, Tier
 from services.rollouts.planning import RoundPlan, tier_seed
-from services.rollouts.stage import search_stage
+from services.work.waiting import Waiting
 from tests.factories import ROOT, answer_node, claimed, node, result, stored_round, stored_run
 
 ESCALATING = SearchProfile(
@@ -164,26 +164,29 @@ def test_the_report_counts_as_newly_solved_what_no_earlier_round_solved(
     assert [(row.solved, row.newly_solved) for row in rows] == [(1, 1), (2, 1)]
 
 
-def test_the_stage_rings_for_every_tier_and_ends_when_nothing_is_left(database: Database) -> None:
+def test_workers_are_told_of_every_tier_until_nothing_is_left(
+    database: Database,
+) -> None:
     run = stored_run(database, count=4)
     this_round = stored_round(database, run)
     plan = plan_of(database, run, this_round, ESCALATING)
-    rung = []
+    notified = []
 
     def worker() -> None:
         """Solves the first problem at once and the others at the last tier."""
-        rung.append(searches.progress(database, this_round.id).total)
+        notified.append(searches.progress(database, this_round.id).total)
         for place, search in enumerate(claimed(database, this_round)):
             finish(database, search, solved=place == 0 or search.tier == 2)
 
-    counts = search_stage(
-        database,
-        this_round.id,
-        plan=plan.extend,
-        ring=worker,
+    counts = Waiting(
+        leases=searches.LEASES,
+        count=searches.progress,
+        noun="searches",
+        notify=worker,
         keep_alive=lambda: None,
         progress=lambda _: None,
-    )
+        plan=plan.extend,
+    ).wait(database, this_round.id)
     # 3 problems, then 2 unsolved, of which tier 1 solves the first, then the last one.
-    assert rung == [3, 5, 6]
+    assert notified == [3, 5, 6]
     assert (counts.total, counts.done, counts.solved) == (6, 6, 3)

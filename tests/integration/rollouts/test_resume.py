@@ -16,7 +16,7 @@ from services.grading.plain import PlainGrader
 from services.inference.scripted import ScriptedPolicy, ScriptedPpm
 from services.inference.scripted_arithmetic import score_prefix, write_step
 from services.profiles import SearchProfile
-from services.rollouts.engine import Equipment, RolloutEngine
+from services.rollouts.engine import Equipment, search_worker
 from services.sandbox.base import Execution, SandboxProvider
 from services.sandbox.fake import FakeSandbox, FakeSession
 from services.sandbox.local import LocalSandbox
@@ -78,7 +78,7 @@ async def search_all(
         sandbox=sandbox,
         grader=PlainGrader(),
     )
-    await RolloutEngine(database, equipment, PROFILE, owner=owner, lease_seconds=60).run(round_id)
+    await search_worker(database, equipment, PROFILE, owner=owner, lease_seconds=60).run(round_id)
 
 
 def stored(database: Database, query: str = TREE) -> list[tuple[object, ...]]:

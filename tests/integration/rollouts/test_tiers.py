@@ -9,7 +9,7 @@ from db.session import Database
 from services.grading.plain import PlainGrader
 from services.inference.scripted import ScriptedPolicy
 from services.profiles import EarlyStopping, SearchProfile, Tier
-from services.rollouts.engine import Equipment, RolloutEngine
+from services.rollouts.engine import Equipment, search_worker
 from services.sandbox.fake import FakeSandbox
 from tests.factories import claimed, planned_round
 
@@ -25,7 +25,7 @@ def write(prompt: str, index: int, seed: int) -> str:
 async def search(database: Database, round_id: int, profile: SearchProfile) -> int:
     async with FakeSandbox() as sandbox:
         equipment = Equipment(ScriptedPolicy(write), None, sandbox, PlainGrader())
-        return await RolloutEngine(database, equipment, profile, owner="me").run(round_id)
+        return await search_worker(database, equipment, profile, owner="me").run(round_id)
 
 
 def rollouts(database: Database) -> list[tuple[int, int]]:

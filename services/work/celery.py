@@ -1,7 +1,7 @@
-"""The Celery app: a message is a doorbell that carries ids only.
+"""The Celery app: a message names a round that has work, and carries nothing else.
 
 A message may arrive twice, late or never. Work is claimed in Postgres, so a message is
-acknowledged at once, and whatever was lost is rung for again by the flow that waits for it.
+acknowledged at once, and whatever was lost is sent again by the flow that waits for the work.
 """
 
 from __future__ import annotations
@@ -9,18 +9,16 @@ from __future__ import annotations
 from celery import Celery
 
 from services.config import Settings
-
-ROLLOUTS_QUEUE = "rollouts"
-TASKS = ("services.rollouts.tasks", "services.consistency.tasks")
+from services.work.queues import TASK_MODULES, Queue
 
 
 def make_app(broker_url: str) -> Celery:
     """A Celery app on this broker, with the service's tasks."""
-    app = Celery("stepforge", broker=broker_url, include=TASKS)
+    app = Celery("stepforge", broker=broker_url, include=TASK_MODULES)
     app.conf.update(
         task_acks_late=False,
         task_ignore_result=True,
-        task_default_queue=ROLLOUTS_QUEUE,
+        task_default_queue=Queue.SEARCH,
         task_serializer="json",
         accept_content=["json"],
         worker_prefetch_multiplier=1,
