@@ -17,12 +17,11 @@ if not __package__:
 import gc
 import os
 import resource
-from pathlib import Path
 
-from . import confine
+from . import confine, sight
 from .host import HostLink
 from .protocol import Ready, Settings, decode
-from .state import MAX_FILES
+from .state import MAX_FILES, start_root
 from .warden import Warden
 from .warmup import warm_up
 
@@ -30,7 +29,8 @@ from .warmup import warm_up
 def main() -> None:
     settings = decode(sys.argv[1], Settings)
     host = _take_standard_streams()
-    own_root = not settings.confine or confine.isolate(str(Path(__file__).absolute().parent))
+    readable = sight.files_for_programs()
+    own_root = not settings.confine or confine.isolate(readable)
     os.chdir("/")
     version = warm_up()
     filtered = confine.drop_privileges(settings.user_id, own_root=own_root)
@@ -42,8 +42,10 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     enforced, missing = confine.facts(own_root=own_root, filtered=filtered)
+    # Before there is a warden: a state is a copy of what its root was forked from.
+    root = start_root(readable)
     link = HostLink(*host)
-    warden = Warden(settings, link)
+    warden = Warden(settings, link, root)
     link.send(Ready(version, enforced, missing))
     warden.serve()
 

@@ -12,8 +12,12 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import landlock, linux, seccomp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _NAMESPACES = (
     linux.CLONE_NEWPID
@@ -24,18 +28,17 @@ _NAMESPACES = (
     | linux.CLONE_NEWCGROUP
 )
 _NEW_ROOT = "/tmp"  # noqa: S108 - a mount point that every system has, in our own mount namespace
-_SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/localtime")
+_SHORT_NAMES = ("/bin", "/lib", "/lib32", "/lib64", "/sbin")
+"""Links to folders below /usr on most systems; the loader looks libraries up by them."""
 _PLACES = ("/", "/tmp", "/var/tmp", "/dev", "/dev/shm", "/dev/mqueue", "/run")  # noqa: S108
 _OTHERS_MAY_ENTER = 0o001
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 
-def isolate(guest: str) -> bool:
-    """Move into new namespaces and a root that holds nothing but what Python needs, read-only.
+def isolate(shown: Iterable[str]) -> bool:
+    """Move into new namespaces and a root that holds these files and folders, read-only.
 
     The process that returns is process 1 of its own tree where the kernel allows that; the one
-    that called waits for it and ends as it ends. `guest` is the folder with the guest's source.
-    Says whether all of that succeeded.
+    that called waits for it and ends as it ends. Says whether all of that succeeded.
     """
     user, group = os.getuid(), os.getgid()
     try:
@@ -49,7 +52,7 @@ def isolate(guest: str) -> bool:
             Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
             Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
             Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
-        _take_own_root(guest)
+        _take_own_root(shown)
     except OSError:
         return False
     return True
@@ -124,14 +127,17 @@ def _become_first_process() -> None:
     os._exit(os.waitstatus_to_exitcode(ended) & 0xFF)
 
 
-def _take_own_root(guest: str) -> None:
-    """A root of bind mounts: the interpreter, its packages and libraries, four devices, /proc."""
+def _take_own_root(shown: Iterable[str]) -> None:
+    """A root of bind mounts, and of /proc, which the warden reads."""
     linux.mount("none", "/", "", linux.MS_REC | linux.MS_PRIVATE)
-    shown = _outermost({*_SYSTEM, *_DEVICES, guest, *_interpreter_folders()})
-    folders = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in shown]
+    paths = _outermost(set(shown))
+    opened_paths = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in paths]
+    links = [(path, path.readlink()) for path in map(Path, _SHORT_NAMES) if path.is_symlink()]
     linux.mount("tmpfs", _NEW_ROOT, "tmpfs", linux.MS_NOSUID, "size=1m,mode=755")
-    for path, opened in zip(shown, folders, strict=True):
-        _show(path, opened)
+    for path, leads_to in links:
+        Path(f"{_NEW_ROOT}{path}").symlink_to(leads_to)
+    for name, opened in zip(paths, opened_paths, strict=True):
+        _show(name, opened)
         os.close(opened)
     Path(f"{_NEW_ROOT}/proc").mkdir()
     linux.make_read_only(_NEW_ROOT)

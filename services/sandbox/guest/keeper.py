@@ -7,9 +7,7 @@ would be a fork of a process that has seen steps, and not the fresh interpreter 
 
 from __future__ import annotations
 
-import os
 import selectors
-import socket
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,9 +16,10 @@ from . import processes
 from .protocol import ROOT_STATE, Settings
 from .run import receive
 from .shelf import Bounds, Shelf, State
-from .state import NO_FORK, become_first
+from .state import NO_FORK
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from .run import Run
@@ -37,13 +36,16 @@ class Keeper:
         settings: Settings,
         selector: selectors.BaseSelector,
         on_event: Callable[[State, bool], None],
+        root: tuple[int, socket.socket],
     ) -> None:
         self._selector = selector
         self._on_event = on_event
         self._shelf = Shelf(
             Bounds(settings.session_states, settings.guest_states, settings.state_bytes)
         )
-        self._root = self._fork_root()
+        pid, channel = root
+        self._root = State((0, ROOT_STATE), pid, channel)
+        self._selector.register(channel, selectors.EVENT_READ, partial(self._hear, self._root))
         self.has_root = True
         self.warm_bytes_mapped = processes.mapped_bytes(self._root.pid)
         self._warm_bytes_held = processes.anonymous_bytes(self._root.pid)
@@ -99,14 +101,3 @@ class Keeper:
         self._on_event(state, refused)
         if not refused:
             self.end(state)
-
-    def _fork_root(self) -> State:
-        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        near.setblocking(False)
-        pid = os.fork()
-        if pid == 0:
-            become_first(far.fileno())
-        far.close()
-        root = State((0, ROOT_STATE), pid, near)
-        self._selector.register(near, selectors.EVENT_READ, partial(self._hear, root))
-        return root

@@ -37,13 +37,16 @@ def forbid_writing() -> None:
     _enforce(handled, dict.fromkeys(_WRITABLE, _WRITE_FILE))
 
 
-def forbid_reading(*, but: Iterable[str]) -> None:
+def forbid_reading(*, but: Iterable[str], names_in: Iterable[str]) -> None:
     """Refuse to open any file and folder but these and what lies below them.
 
-    Raises OSError where the kernel cannot.
+    Folders in and below `names_in` may be listed all the same. Raises OSError where the kernel
+    cannot.
     """
-    both = _READ_FILE | _READ_FOLDER
-    _enforce(both, {path: both if os.path.isdir(path) else _READ_FILE for path in but})  # noqa: PTH112
+    granted = dict.fromkeys(names_in, _READ_FOLDER)
+    for path in but:
+        granted[path] = _READ_FILE | _READ_FOLDER if os.path.isdir(path) else _READ_FILE  # noqa: PTH112
+    _enforce(_READ_FILE | _READ_FOLDER, granted)
 
 
 def can_forbid() -> bool:
@@ -59,7 +62,10 @@ def _enforce(handled: int, granted: Mapping[str, int]) -> None:
     rules = landlock_create(struct.pack("Q", handled))
     try:
         for path, rights in granted.items():
-            opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
+            try:
+                opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
             landlock_add_path(rules, struct.pack("=Qi", rights, opened))
             os.close(opened)
         landlock_enforce(rules)

@@ -17,6 +17,7 @@ import io
 import os
 import resource
 import select
+import socket
 import struct
 import sys
 import types
@@ -24,7 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from . import landlock, linux, pages, seccomp, step
+from . import landlock, linux, pages, seccomp, sight, step
 
 __builtins__ = dict(vars(builtins))  # type: ignore[assignment]
 
@@ -62,7 +63,21 @@ for _number in range(CHANNEL + 1, _OPEN_FILES):
 _ALL_CLOSED = [(number, _NOT_OPEN) for number in range(CHANNEL + 1, _OPEN_FILES)]
 
 
-def become_first(channel: int) -> NoReturn:
+def start_root(readable: tuple[str, ...]) -> tuple[int, socket.socket]:
+    """Fork the root state. Returns its process and the near end of its channel.
+
+    `readable` are the files and folders that programs may read.
+    """
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    near.setblocking(False)
+    pid = os.fork()
+    if pid == 0:
+        _become_first(far.fileno(), readable)
+    far.close()
+    return pid, near
+
+
+def _become_first(channel: int, readable: tuple[str, ...]) -> NoReturn:
     """Make this fork of the warden the root state: an interpreter with no names of its own."""
     _dup2(channel, CHANNEL, inheritable=False)
     _closerange(CHANNEL + 1, MAX_FILES)
@@ -76,7 +91,7 @@ def become_first(channel: int) -> NoReturn:
     _limit_files()
     _deepen_stack()
     pages.gather()
-    _hide_files()
+    _hide_files(readable)
     _install_filter()
     output = _redirect_streams()
     # What goes wrong here is no text for the step's output; the warden sees the process end.
@@ -281,10 +296,10 @@ def _deepen_stack() -> None:
     resource.setrlimit(resource.RLIMIT_STACK, (wanted, most))
 
 
-def _hide_files() -> None:
-    """Take what /proc tells of other programs out of sight."""
+def _hide_files(readable: tuple[str, ...]) -> None:
+    """Leave in sight what programs need, and nothing that /proc tells of other programs."""
     with suppress(OSError):
-        landlock.forbid_reading(but=[str(p) for p in Path("/").iterdir() if p.name != "proc"])
+        landlock.forbid_reading(but=readable, names_in=sight.folders_of_modules())
 
 
 def _install_filter() -> None:

@@ -25,6 +25,7 @@ from .run import Run, broken, died, receive, timed_out, was_killed
 from .state import HELLO
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from .host import HostLink
@@ -38,7 +39,7 @@ _SWEEP_SECONDS = 1.0
 
 
 class Warden:
-    def __init__(self, settings: Settings, host: HostLink) -> None:
+    def __init__(self, settings: Settings, host: HostLink, root: tuple[int, socket.socket]) -> None:
         self._settings = settings
         self._host = host
         self._selector = selectors.DefaultSelector()
@@ -50,7 +51,7 @@ class Warden:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(written, warn_on_full_buffer=False)
         self._selector.register(self._wakeup, selectors.EVENT_READ, self._reap)
-        self._keeper = Keeper(settings, self._selector, self._on_state_event)
+        self._keeper = Keeper(settings, self._selector, self._on_state_event, root)
         self._plain = PlainStates(settings.plain_states, settings.output_bytes)
 
     def serve(self) -> NoReturn:
