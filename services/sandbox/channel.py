@@ -22,6 +22,7 @@ from services.sandbox.guest.protocol import (
     Reply,
     Request,
     Settings,
+    Status,
     decode,
     encode,
     frame_length,
@@ -131,7 +132,8 @@ class GuestChannel:
         try:
             while True:
                 reply = decode(await _read_frame(self._transport.reader), Reply)
-                if reply.outcome and reply.outcome not in set(Outcome):
+                told = reply.outcome or reply.status is Status.KILLED
+                if told and reply.outcome not in set(Outcome):
                     raise ProtocolError(f"There is no outcome {reply.outcome[:40]!r}.")
                 answer = self._waiting.get(reply.id)
                 if answer is not None and not answer.done():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from db.vocabulary import Outcome
@@ -123,9 +123,8 @@ class GuestSession:
             message = f"The state before this step cannot go on: {refusal.detail}."
             return _failed(Outcome.RAISED, "StateLost", message)
         if refusal.status is Status.KILLED:
-            # Who kills for sport does not hit one step four times; the kernel does, for its memory.
-            message = f"The kernel ended the process {_ATTEMPTS} times, for want of memory."
-            return _failed(Outcome.OUT_OF_MEMORY, "MemoryError", message)
+            # Who kills for sport does not hit one step four times; its program does, or its memory.
+            return replace(refusal, status=Status.DONE)
         raise SandboxUnavailable(
             f"Session {self._number}: a step got no answer in {_ATTEMPTS} attempts"
             f" ({refusal.detail or refusal.status}). Look at `stepforge status`; the step can be"

@@ -95,6 +95,8 @@ class Keeper:
     def _hear(self, state: State) -> None:
         try:
             packet, _ = receive(state.channel)
+        except BlockingIOError:
+            return
         except OSError:
             packet = b""
         refused = packet == NO_FORK

@@ -53,7 +53,7 @@ class Limiter:
 
     def release(self, pid: int) -> None:
         """Lift the limits, so that a waiting state can be forked however much its step used."""
-        with suppress(ProcessLookupError):
+        with suppress(OSError):
             for kind in self._kinds:
                 self._set(pid, kind, self._roofs[kind])
 
@@ -84,7 +84,7 @@ def starved_seconds(pid: int) -> float:
         with open(f"/proc/{pid}/schedstat", "rb") as file:
             waited = int(file.read().split()[1])
         alone = len(os.listdir(f"/proc/{pid}/task")) == 1 and not has_children(pid)
-    except (OSError, IndexError):
+    except (OSError, IndexError, ValueError):
         return 0.0
     return waited / 1e9 if alone else 0.0
 
@@ -151,7 +151,7 @@ def _living_parents() -> dict[int, int]:
     for name in os.listdir("/proc"):
         if not name.isdigit() or int(name) == me:
             continue
-        with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+        with suppress(OSError, ValueError), open(f"/proc/{name}/stat", "rb") as file:
             # The name of the program comes in parentheses and may hold any character.
             state, parent = file.read().rpartition(b")")[2].split()[:2]
             if state not in (b"Z", b"X"):
@@ -164,6 +164,6 @@ def _memory(pid: int) -> tuple[int, int, int]:
     try:
         with open(f"/proc/{pid}/statm", "rb") as file:
             mapped, resident, shared = file.read().split()[:3]
-    except OSError:
+    except (OSError, ValueError):
         return 0, 0, 0
     return int(mapped) * _PAGE_BYTES, int(resident) * _PAGE_BYTES, int(shared) * _PAGE_BYTES

@@ -43,7 +43,7 @@ class Status(StrEnum):
     DONE = "done"
     MISSING = "missing"  # the parent state is not alive; run its steps again
     LOST = "lost"  # the parent state was alive and could not be forked from: its program broke it
-    KILLED = "killed"  # somebody killed the step, perhaps the kernel for memory; run it again
+    KILLED = "killed"  # the step was killed; the reply tells what it is if it always is, run again
     FAILED = "failed"  # the guest itself could not; says nothing about the program
 
 

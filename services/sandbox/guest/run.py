@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
 import socket
 import struct
 import time
@@ -59,12 +58,17 @@ class Run:
         """Ask a state to fork, and hand the fork its channel and the end of a pipe to print to.
 
         Where the state does not read any more, the run has no one to say hello and meets its
-        deadline.
+        deadline. Raises OSError where the guest has no descriptors left.
         """
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         near.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         near.setblocking(False)
-        output, printing = os.pipe()
+        try:
+            output, printing = os.pipe()
+        except OSError:
+            near.close()
+            far.close()
+            raise
         os.set_blocking(output, False)
         with suppress(OSError):
             socket.send_fds(parent.channel, [FORK], [far.fileno(), printing])
@@ -142,33 +146,13 @@ def told(
 
 
 def receive(channel: socket.socket) -> tuple[bytes, int]:
-    """A packet and the pid of its sender, by the kernel's word; an empty packet at the end."""
+    """A packet and the pid of its sender, by the kernel's word; an empty packet at the end.
+
+    The pid is 0 where the kernel names none. Raises OSError where nothing can be read.
+    """
     packet, extra, _, _ = channel.recvmsg(MAX_PACKET_BYTES, socket.CMSG_SPACE(_CREDENTIALS.size))
     for level, kind, data in extra:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+        whole = len(data) == _CREDENTIALS.size
+        if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS and whole:
             return packet, int(_CREDENTIALS.unpack(data)[0])
     return packet, 0
-
-
-def was_killed(status: int) -> bool:
-    """Whether a process was ended by somebody else; a program is not able to send SIGKILL."""
-    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-
-
-def died(status: int) -> step.Report:
-    """What it means that a step's process ended with a wait status and without a report."""
-    if not os.WIFSIGNALED(status):
-        return broken(f"The process exited with status {os.WEXITSTATUS(status)}.")
-    number = os.WTERMSIG(status)
-    if number == signal.SIGXCPU:
-        return timed_out("processor")
-    return broken(f"The process was killed by {signal.Signals(number).name}.")
-
-
-def timed_out(which: str) -> step.Report:
-    return step.Report(step.TIMED_OUT, exception_message=f"The step passed its {which} time.")
-
-
-def broken(message: str) -> step.Report:
-    """The program made its own process end, or unable to report."""
-    return step.Report(step.RAISED, "", "ProcessDied", message)

@@ -33,6 +33,12 @@ _PASS_SENDER = (16, 34, 76)
 _MAP_SHARED = 0x1
 _CLOCK_OF_A_PROCESS = 0x80000000
 """Clock ids below zero are those of processes and threads, anybody's included."""
+_OTHER_THAN_CHILD_SIGNAL = 0xFF & ~17
+"""A child's last word to its parent is SIGCHLD (17), or for a thread none: others end the parent,
+with a wait status that looks like a limit's."""
+_MORE_BUFFER = (7, 8, 32, 33)
+"""SO_SNDBUF, SO_RCVBUF and the two that force: what lies in a buffer is nobody's memory."""
+_PIPE_SIZE = 1031
 _OWN_TERMINAL = (0x8901, 0x8902)
 """FIOSETOWN and SIOCSPGRP, the same through ioctl."""
 
@@ -90,22 +96,24 @@ PROGRAM: tuple[Rule, ...] = (
             *("setsid", "setpgid", "execve", "execveat", "setpriority", "ioprio_set"),
             *("sched_setscheduler", "sched_setparam", "sched_setattr", "sched_setaffinity"),
             *("flock", "bind", "listen", "connect", "accept", "accept4"),
-            *("utime", "utimes", "utimensat", "futimesat"),
+            *("utime", "utimes", "utimensat", "futimesat", "seccomp"),
         ),
     ),
     Rule("mmap", argument=3, any_bit=_MAP_SHARED),
-    Rule("setsockopt", argument=2, equal=_PASS_SENDER),
+    Rule("clone", any_bit=_OTHER_THAN_CHILD_SIGNAL),
+    Rule("setsockopt", argument=2, equal=(*_PASS_SENDER, *_MORE_BUFFER)),
     *(
         Rule(name, any_bit=_CLOCK_OF_A_PROCESS)
         for name in ("clock_gettime", "clock_getres", "clock_nanosleep")
     ),
     Rule("prlimit64", argument=2, any_bit=_ALL_BITS),
-    Rule("prctl", argument=0, equal=(PR_SET_DUMPABLE,)),
-    Rule("fcntl", argument=1, equal=(*_NOTIFY_OTHERS, *_LOCKS)),
+    Rule("prctl", argument=0, equal=(PR_SET_DUMPABLE, PR_SET_SECCOMP)),
+    Rule("fcntl", argument=1, equal=(*_NOTIFY_OTHERS, *_LOCKS, _PIPE_SIZE)),
     Rule("ioctl", argument=1, equal=_OWN_TERMINAL),
 )
-"""Signals, limits, priorities, sight of its memory, and running anything but Python; locks, names,
-memory, times and clocks in which one program could read what another one wrote."""
+"""Signals, limits, priorities, sight of its memory, filters that kill, larger buffers, and running
+anything but Python; locks, names, memory, times and clocks in which one program could read what
+another one wrote."""
 
 
 def install(rules: tuple[Rule, ...]) -> None:

@@ -125,7 +125,10 @@ def pack(report: Report) -> bytes:
 
 
 def unpack(packet: bytes) -> Report | None:
-    """What `pack` made, or None where a program made something else."""
+    """What `pack` made, or None where a program made something else.
+
+    A program can pack a report of its own, so the texts are cut to their limits here again.
+    """
     parts: list[str] = []
     at = 0
     while at < len(packet) and len(parts) < 4:
@@ -137,4 +140,10 @@ def unpack(packet: bytes) -> Report | None:
         at += length
     if len(parts) != 4 or at != len(packet) or parts[0] not in (OK, RAISED, OUT_OF_MEMORY):
         return None
-    return Report(*parts)
+    outcome, value, exception_type, exception_message = parts
+    return Report(
+        outcome,
+        shorten(value, _VALUE_CHARACTERS),
+        shorten(exception_type, _MESSAGE_CHARACTERS),
+        shorten(exception_message, _MESSAGE_CHARACTERS),
+    )

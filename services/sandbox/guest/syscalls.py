@@ -103,6 +103,7 @@ _NUMBERS: dict[str, tuple[int, int]] = {
     "sched_setattr": (314, 274),
     "sched_setparam": (142, 118),
     "sched_setscheduler": (144, 119),
+    "seccomp": (317, 277),
     "semget": (64, 190),
     "set_mempolicy": (238, 237),
     "setdomainname": (171, 162),

@@ -17,11 +17,12 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from . import processes, step
+from .deaths import Death, KernelKills, broken, reap, timed_out
 from .keeper import Keeper
 from .plain_states import PlainStates
 from .processes import Allowance
 from .protocol import MAX_CODE_BYTES, PATIENCE, ROOT_STATE, Op, Reply, Request, Settings, Status
-from .run import Run, broken, died, receive, timed_out, was_killed
+from .run import Run, receive
 from .state import HELLO
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Warden:
         self._host = host
         self._selector = selectors.DefaultSelector()
         self._limiter = processes.Limiter()
+        self._kernel_kills = KernelKills()
         self._runs: list[Run] = []
         self._next_sweep = 0.0
         self._strays_due = False
@@ -104,11 +106,17 @@ class Warden:
             reply = Reply(request.id, Status.DONE, outcome=step.RAISED)
             self._host.send(replace(reply, exception_type="SyntaxError", exception_message=message))
         else:
-            codes = before.codes if before else ()
+            self._begin(request, parent, before.codes if before else ())
+
+    def _begin(self, request: Request, parent: State, codes: tuple[str, ...]) -> None:
+        try:
             run = Run.begin(request, parent, codes, output_bytes=self._settings.output_bytes)
-            self._runs.append(run)
-            for source, handle in ((run.channel, self._on_channel), (run.output, self._on_output)):
-                self._selector.register(source, selectors.EVENT_READ, partial(handle, run))
+        except OSError as error:
+            self._host.send(Reply(request.id, Status.FAILED, detail=str(error)))
+            return
+        self._runs.append(run)
+        for source, handle in ((run.channel, self._on_channel), (run.output, self._on_output)):
+            self._selector.register(source, selectors.EVENT_READ, partial(handle, run))
 
     def _find(self, request: Request) -> None:
         alive = (number for number in request.candidates if self._lives(request.session, number))
@@ -136,8 +144,7 @@ class Warden:
             self._lose_parent(run, "its fork ended before the step began")
 
     def _on_hello(self, run: Run, packet: bytes, pid: int) -> None:
-        strangers = self._keeper.pids | self._running_pids() | {os.getpid()}
-        if packet != HELLO or pid in strangers:
+        if packet != HELLO or self._is_known(pid):
             self._lose_parent(run, "its fork did not say hello")
             return
         run.parent.forks_under_way -= 1
@@ -152,7 +159,7 @@ class Warden:
 
     def _on_report(self, run: Run, packet: bytes, sender: int) -> None:
         report = run.read_report(packet)
-        if report is None:
+        if report is None or (sender != run.pid and self._is_known(sender)):
             self._finish(run, broken("The program wrote to the guest's channel."))
             return
         # A process that shed its threads reports as its own fork.
@@ -226,24 +233,23 @@ class Warden:
     def _reap(self) -> None:
         with suppress(BlockingIOError):
             os.read(self._wakeup, 4096)
-        with suppress(ChildProcessError):
-            while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if not pid:
-                    return
-                for run in [run for run in self._runs if run.pid == pid]:
-                    self._on_death(run, pid, status)
+        for death in reap():
+            for run in [run for run in self._runs if run.pid == death.pid]:
+                self._on_death(run, death)
 
-    def _on_death(self, run: Run, pid: int, status: int) -> None:
+    def _on_death(self, run: Run, death: Death) -> None:
         if not run.hung_up:
             # The report of a process that shed its threads arrives before its old self ends.
             self._on_channel(run)
-        if run not in self._runs or run.pid != pid:
+        if run not in self._runs or run.pid != death.pid:
             return
-        if was_killed(status):
-            self._give_up([run], "its process was killed", status=Status.KILLED)
-        else:
-            self._finish(run, died(status))
+        report = death.report(
+            cpu_limit=self._settings.cpu_seconds,
+            out_of_memory=death.was_killed and self._kernel_kills.any_new(),
+        )
+        self._end_processes(run)
+        status = Status.KILLED if death.was_killed else Status.DONE
+        self._answer(run, report, death.cpu_seconds, status)
 
     def _finish(self, run: Run, report: step.Report) -> None:
         """End a step that failed, with all its processes, and tell the host."""
@@ -251,19 +257,17 @@ class Warden:
         self._end_processes(run)
         self._answer(run, report, used)
 
-    def _answer(self, run: Run, report: step.Report, cpu_seconds: float) -> None:
-        self._host.send(run.reply(report, cpu_seconds, self._settings.output_bytes))
-
-    def _give_up(
-        self,
-        runs: list[Run],
-        why: str = "the host gave the step up",
-        status: Status = Status.FAILED,
+    def _answer(
+        self, run: Run, report: step.Report, cpu_seconds: float, status: Status = Status.DONE
     ) -> None:
+        reply = run.reply(report, cpu_seconds, self._settings.output_bytes)
+        self._host.send(replace(reply, status=status))
+
+    def _give_up(self, runs: list[Run], why: str = "the host gave the step up") -> None:
         """End steps about whose programs nothing is known."""
         for run in runs:
             self._end_processes(run)
-            self._host.send(Reply(run.request.id, status, detail=why))
+            self._host.send(Reply(run.request.id, Status.FAILED, detail=why))
 
     def _lose_parent(self, run: Run, why: str) -> None:
         """The state that was to be forked is broken; only its own program can have done that."""
@@ -308,6 +312,10 @@ class Warden:
         self._strays_due = any(not run.pid for run in self._runs)
         if not self._strays_due:
             processes.kill_strays(self._keeper.pids, self._running_pids())
+
+    def _is_known(self, pid: int) -> bool:
+        """Whether a sender is no process of the step: the guest's own, or none that has a name."""
+        return not pid or pid in {os.getpid(), *self._keeper.pids, *self._running_pids()}
 
     def _running_pids(self) -> set[int]:
         return {run.pid for run in self._runs if run.pid}

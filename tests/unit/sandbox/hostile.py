@@ -210,6 +210,36 @@ FAIL: dict[str, tuple[str, Outcome, str]] = {
         Outcome.RAISED,
         "ValueError",
     ),
+    **{
+        f"a child whose end is signal {number} to its parent": (
+            "import ctypes, os, platform, time\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+            "clone = {'x86_64': 56, 'aarch64': 220}[platform.machine()]\n"
+            f"pid = libc.syscall(clone, {number}, 0, 0, 0, 0)\n"
+            "if pid < 0: raise OSError(ctypes.get_errno(), 'clone')\n"
+            "if not pid: os._exit(0)\ntime.sleep(60)",
+            Outcome.RAISED,
+            "PermissionError",
+        )
+        for number in (9, 24, 35, 64)
+    },
+    "a filter that kills": (
+        "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "if libc.prctl(22, 1) < 0: raise OSError(ctypes.get_errno(), 'prctl')\n"
+        "open('/dev/null')",
+        Outcome.RAISED,
+        "PermissionError",
+    ),
+    "larger buffers of sockets": (
+        "import socket\none, other = socket.socketpair()\n"
+        "one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**22)",
+        Outcome.RAISED,
+        "PermissionError",
+    ),
+    "larger pipes": (
+        "import fcntl, os\nfcntl.fcntl(os.pipe()[1], fcntl.F_SETPIPE_SZ, 2**20)",
+        Outcome.RAISED,
+        "PermissionError",
+    ),
     "quadratic text": ("x = 'a' * 10**9 * 10**9", Outcome.OUT_OF_MEMORY, ""),
 }
 

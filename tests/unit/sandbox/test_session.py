@@ -114,11 +114,14 @@ async def test_a_step_that_is_killed_once_is_run_again() -> None:
     assert execution.outcome is Outcome.OK
 
 
-async def test_a_step_that_is_killed_whenever_it_runs_wants_too_much_memory() -> None:
+@pytest.mark.parametrize("outcome", [Outcome.OUT_OF_MEMORY, Outcome.RAISED])
+async def test_a_step_that_is_killed_whenever_it_runs_ends_as_the_guest_found_it(
+    outcome: Outcome,
+) -> None:
     guest = ForgetfulGuest()
-    guest.next_answers.extend([Reply(1, Status.KILLED)] * 4)
+    guest.next_answers.extend([Reply(1, Status.KILLED, outcome=outcome)] * 4)
     _, execution = await GuestSession(guest, 1).execute("1", parent=ROOT_STATE)
-    assert execution.outcome is Outcome.OUT_OF_MEMORY
+    assert execution.outcome is outcome
 
 
 @pytest.mark.parametrize("answer", [Reply(1, Status.FAILED), GuestLost("gone")])
