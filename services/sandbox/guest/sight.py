@@ -10,6 +10,7 @@ import ctypes
 import os
 import sys
 import sysconfig
+import traceback
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,12 +32,38 @@ _UNLOADED = ("_tkinter", "_curses", "readline", "_dbm", "_gdbm", "nis", "ossaudi
 
 
 def files_for_programs() -> tuple[str, ...]:
-    """Absolute paths of the files and folders, with all below them, that programs may read."""
+    """Absolute paths of the files and folders, with all below them, that programs may read.
+
+    They are found in a process of their own, whose memory no state is a copy of.
+
+    Raises:
+        RuntimeError: they could not be found; the error stream says why.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            with os.fdopen(writing, "w", encoding="utf-8") as pipe:
+                pipe.write("\n".join(_find()))
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, encoding="utf-8") as pipe:
+        found = pipe.read()
+    _, ended = os.waitpid(child, 0)
+    if ended:
+        raise RuntimeError("The files that programs need could not be found.")
+    return tuple(found.split("\n"))
+
+
+def _find() -> list[str]:
     packages = [Path(place, name) for place in sys.path if place for name in PACKAGES]
     folders = [*_standard_library(), *(folder for folder in packages if folder.exists())]
     found = [str(path) for path in (*folders, *_libraries(folders))]
     fixed = [path for path in (*_TIME, *_LOADER, *DEVICES) if Path(path).exists()]
-    return tuple(dict.fromkeys((*found, *fixed)))
+    return [path for path in dict.fromkeys((*found, *fixed)) if "\n" not in path]
 
 
 def folders_of_modules() -> tuple[str, ...]:
@@ -76,22 +103,11 @@ def _extensions(folders: list[Path]) -> list[str]:
 def _loaded_with(extensions: list[str]) -> list[str]:
     """The files that the loader maps for these extensions and for this interpreter.
 
-    They are loaded in a process of their own, without running anything of them, and the kernel is
-    asked.
+    They are loaded without running anything of them, and the kernel is asked.
     """
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        with suppress(BaseException):
-            for extension in extensions:
-                with suppress(OSError):
-                    ctypes.CDLL(extension, mode=os.RTLD_LAZY)
-            lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
-            mapped = {line.split(maxsplit=5)[-1] for line in lines.splitlines() if ".so" in line}
-            os.write(writing, "\n".join(sorted(mapped)).encode("utf-8", "replace"))
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, encoding="utf-8") as pipe:
-        names = pipe.read().splitlines()
-    os.waitpid(child, 0)
-    return [name for name in names if name.startswith("/") and Path(name).exists()]
+    for extension in extensions:
+        with suppress(OSError):
+            ctypes.CDLL(extension, mode=os.RTLD_LAZY)
+    lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    names = {line.split(maxsplit=5)[-1] for line in lines if ".so" in line}
+    return [name for name in sorted(names) if name.startswith("/") and Path(name).exists()]
