@@ -2,8 +2,8 @@
 
 The guest may forget a state (there is room for so many) or be replaced altogether. The session
 keeps every step that ran, and makes a forgotten state again by running the steps that lead to it
-from the nearest one that is still alive. Only where that fails again and again is the sandbox
-unavailable.
+from the nearest one that is still alive. A state that cannot go on after its own step, or whose
+steps do not run again, fails the steps after it: no program makes the sandbox unavailable.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from services.sandbox.channel import GuestLost
 from services.sandbox.guest.protocol import MAX_CODE_BYTES, Op, Reply, Status
 
 _ATTEMPTS = 4
+_LOSSES = 2
+"""How often a state is lost through its own program before the steps after it fail."""
+
+
+_WITHOUT_PARENT = (Status.MISSING, Status.LOST)
 
 
 class Guest(Protocol):
@@ -61,6 +66,10 @@ class GuestSession:
         self._number = number
         self._ids = itertools.count(ROOT_STATE + 1)
         self._steps: dict[int, _Step] = {}
+        self._recalled: set[int] = set()
+        """States of an earlier session, none of whose steps has run in this one."""
+        self._broken: dict[int, str] = {}
+        """States that nothing can start from, and why."""
         self._closed = False
 
     async def execute(self, code: str, *, parent: int) -> tuple[int, Execution]:
@@ -89,6 +98,7 @@ class GuestSession:
         """See `SandboxSession.recall`."""
         state = next(self._ids)
         self._steps[state] = _Step(parent, code)
+        self._recalled.add(state)
         return state
 
     async def close(self) -> None:
@@ -107,21 +117,30 @@ class GuestSession:
     async def _run(self, step: _Step, state: int) -> Reply:
         """Run a step, as often as it takes to get an answer about the program."""
         refusal = Reply(0, Status.FAILED)
+        losses, made_again = 0, False
         for _ in range(_ATTEMPTS):
             self._refuse_if_closed()
+            if step.parent in self._broken:
+                return self._state_lost(step.parent)
             try:
-                reply = await self._ask(step, state)
-                if reply.status is Status.DONE:
-                    return reply
-                refusal = reply
-                if reply.status in (Status.MISSING, Status.LOST):
-                    await self._rebuild(step.parent)
+                refusal = await self._ask(step, state)
+                if refusal.status is Status.DONE:
+                    return refusal
+                if refusal.status in _WITHOUT_PARENT:
+                    # A state that was made a moment ago and is gone has ended by itself.
+                    losses += refusal.status is Status.LOST or made_again
+                    stopped = await self._rebuild(step.parent) if losses < _LOSSES else None
+                    made_again = stopped is None
+                    if stopped is not None:
+                        refusal = stopped
+                        losses += stopped.status is Status.LOST
             except GuestLost as error:
-                refusal = Reply(0, Status.FAILED, detail=str(error))
-        if refusal.status is Status.LOST:
-            # Each time the state was made anew, and each time its own program had broken it.
-            message = f"The state before this step cannot go on: {refusal.detail}."
-            return _failed(Outcome.RAISED, "StateLost", message)
+                refusal, made_again = Reply(0, Status.FAILED, detail=str(error)), False
+            if losses >= _LOSSES:
+                break
+        if refusal.status in _WITHOUT_PARENT:
+            self._broken[step.parent] = refusal.detail or "it ends by itself"
+            return self._state_lost(step.parent)
         if refusal.status is Status.KILLED:
             # Who kills for sport does not hit one step four times; its program does, or its memory.
             return replace(refusal, status=Status.DONE)
@@ -131,13 +150,21 @@ class GuestSession:
             " tried again."
         )
 
+    def _state_lost(self, parent: int) -> Reply:
+        message = f"The state before this step cannot go on: {self._broken[parent]}."
+        return _failed(Outcome.RAISED, "StateLost", message)
+
     async def _ask(self, step: _Step, state: int) -> Reply:
         return await self._guest.request(
             Op.RUN, session=self._number, state=state, parent=step.parent, code=step.code
         )
 
-    async def _rebuild(self, state: int) -> None:
-        """Make a state alive again. Raises SandboxUnavailable where its steps run no more."""
+    async def _rebuild(self, state: int) -> Reply | None:
+        """Make a state alive again. Returns what stopped that, LOST where it was its own program.
+
+        Raises:
+            StateNotReproducible: a step of an earlier session does not run as it did there.
+        """
         path = self._path(state)
         alive = await self._guest.request(Op.FIND, session=self._number, candidates=tuple(path))
         missing = path[: path.index(alive.found)] if alive.found in path else path
@@ -145,12 +172,17 @@ class GuestSession:
             self._refuse_if_closed()
             reply = await self._ask(self._steps[gone], gone)
             if reply.status is not Status.DONE:
-                return
+                return reply
             if reply.outcome != Outcome.OK:
-                raise StateNotReproducible(
-                    f"Session {self._number}: the step of state {gone} ran before and now is"
-                    f" {reply.outcome}; its program does not do the same thing twice."
-                )
+                why = f"the step of state {gone} ran before and now is {reply.outcome}"
+                if gone in self._recalled:
+                    raise StateNotReproducible(
+                        f"Session {self._number}: {why}; its program does not do the same thing"
+                        " twice."
+                    )
+                return Reply(0, Status.LOST, detail=why)
+            self._recalled.discard(gone)
+        return None
 
     def _path(self, state: int) -> list[int]:
         """A state and its ancestors, the root state not included."""

@@ -99,7 +99,8 @@ class Keeper:
             return
         except OSError:
             packet = b""
-        refused = packet == NO_FORK
+        # A state can say that the kernel refused it a fork; only then is it to be believed.
+        refused = packet == NO_FORK and not processes.can_fork()
         self._on_event(state, refused)
         if not refused:
             self.end(state)

@@ -110,6 +110,17 @@ def has_children(pid: int) -> bool:
         return True
 
 
+def can_fork() -> bool:
+    """Whether the kernel gives this user another process now, tried out."""
+    try:
+        pid = os.fork()
+    except OSError:
+        return False
+    if not pid:
+        os._exit(0)
+    return True
+
+
 def kill(pid: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from .protocol import Request
     from .shelf import State
 
-_FORK_SECONDS = 3.0
+_LOOK_SECONDS = 0.5
+_FORK_SECONDS = 1.0
+_ROOT_FORK_SECONDS = 5.0
+"""How long a state may take to fork. No program has touched the root, which only its machine slows.
+"""
 _STATUS_SECONDS = 0.1
 """How long a closed channel may wait for the news that its process has ended."""
 _CREDENTIALS = struct.Struct("3i")
@@ -50,6 +54,8 @@ class Run:
     next_look: float = 0.0
     """When the processor time is to be looked at."""
     hung_up: bool = False
+    starved: float = -1.0
+    """What its parent had waited for a processor when it was first found late to fork."""
 
     @classmethod
     def begin(
@@ -75,7 +81,7 @@ class Run:
         far.close()
         os.close(printing)
         parent.forks_under_way += 1
-        deadline = time.monotonic() + _FORK_SECONDS
+        deadline = time.monotonic() + (_LOOK_SECONDS if parent.bred else _ROOT_FORK_SECONDS)
         return cls(request, parent, near, output, deadline, Printed(output_bytes), before)
 
     def set_going(self, *, wall_seconds: float, cpu_seconds: float) -> None:
@@ -84,6 +90,18 @@ class Run:
         self.started = time.monotonic()
         self.deadline = self.started + wall_seconds
         self.next_look = self.started + cpu_seconds / 2
+
+    def wait_for_fork(self, starved_seconds: float) -> bool:
+        """Whether a fork that is late may still come, because the state is kept waiting itself.
+
+        `starved_seconds` is what the state has waited for a processor in all its life.
+        """
+        if not self.parent.bred:
+            return False
+        first, before = self.starved < 0, self.starved
+        self.starved = starved_seconds
+        self.deadline = time.monotonic() + _FORK_SECONDS - _LOOK_SECONDS
+        return first or starved_seconds - before > (_FORK_SECONDS - _LOOK_SECONDS) / 2
 
     def hang_up(self) -> None:
         """Note that the channel is closed: the process has ended, or only its channel has."""

@@ -11,6 +11,8 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .protocol import ROOT_STATE
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
@@ -31,6 +33,11 @@ class State:
     cpu_seconds: float = 0.0
     """What it had used when it was last looked at."""
     forks_under_way: int = 0
+
+    @property
+    def bred(self) -> bool:
+        """Whether a program made it; what happens to the root is no program's doing."""
+        return self.key[1] != ROOT_STATE
 
 
 @dataclass(frozen=True, slots=True)

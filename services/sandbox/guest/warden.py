@@ -184,7 +184,7 @@ class Warden:
     def _on_state_event(self, state: State, refused: bool) -> None:
         """A state that is being forked spoke up, which leaves its forks unborn."""
         # The kernel refuses a fork for want of something that is not the program's to give.
-        status = Status.FAILED if refused else Status.LOST
+        status = Status.FAILED if refused or not state.bred else Status.LOST
         for run in [run for run in self._runs if run.parent is state and not run.pid]:
             self._put_away(run, keep_channel=False)
             self._host.send(Reply(run.request.id, status, detail="it did not fork"))
@@ -208,7 +208,9 @@ class Warden:
 
     def _on_deadline(self, run: Run) -> None:
         if not run.pid:
-            self._lose_parent(run, "it did not fork")
+            starved = processes.starved_seconds(run.parent.pid)
+            if not run.wait_for_fork(starved):
+                self._lose_parent(run, "it did not fork")
         elif run.hung_up:
             self._finish(run, broken("The program closed the guest's channel."))
         else:
@@ -270,10 +272,14 @@ class Warden:
             self._host.send(Reply(run.request.id, Status.FAILED, detail=why))
 
     def _lose_parent(self, run: Run, why: str) -> None:
-        """The state that was to be forked is broken; only its own program can have done that."""
+        """The state that was to be forked is broken; only its own program can have done that.
+
+        Where it is the root, the guest ends and another one takes its place.
+        """
         self._keeper.end(run.parent)
         self._end_processes(run)
-        self._host.send(Reply(run.request.id, Status.LOST, detail=why))
+        status = Status.LOST if run.parent.bred else Status.FAILED
+        self._host.send(Reply(run.request.id, status, detail=why))
 
     def _end_processes(self, run: Run) -> None:
         self._put_away(run, keep_channel=False)

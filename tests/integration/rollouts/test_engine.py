@@ -20,7 +20,7 @@ from services.profiles import SearchProfile
 from services.rollouts.engine import Equipment, search_worker
 from services.sandbox.base import Limits, SandboxProvider
 from services.sandbox.local import LocalSandbox
-from services.steps import Candidate
+from services.steps import END_OF_STEP, Candidate
 from services.work.worker import Worker
 from tests.factories import planned_round
 
@@ -150,6 +150,30 @@ async def test_a_defect_in_one_search_does_not_take_the_others_with_it(
     await engine(database, sandbox, policy=ScriptedPolicy(write)).run(this_round.id)
     counts = searches.progress(database, this_round.id)
     assert (counts.done, counts.failed) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        "os.register_at_fork(before=lambda: os.write(3, b'no fork'))",
+        "os.register_at_fork(before=lambda: os._exit(0))",
+        "os.register_at_fork(after_in_child=lambda: os._exit(0))",
+        # Does not do the same thing twice.
+        "assert time.time_ns() % 3\nos.register_at_fork(before=lambda: os._exit(0))",
+    ],
+)
+async def test_programs_that_break_their_own_state_close_their_searches(
+    database: Database, sandbox: SandboxProvider, poison: str
+) -> None:
+    def write(prompt: str, index: int, seed: int) -> str:
+        step = write_step(prompt, index, seed)
+        return step.replace(END_OF_STEP, f"import os, time\n{poison}\n{END_OF_STEP}")
+
+    this_round = planned_round(database, count=2)
+    assert await engine(database, sandbox, policy=ScriptedPolicy(write)).run(this_round.id) == 2
+    counts = searches.progress(database, this_round.id)
+    assert (counts.done, counts.failed, counts.solved) == (2, 0, 0)
+    assert integrity.violations(database) == []
 
 
 async def test_an_engine_that_is_stopped_gives_its_searches_back(

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 0.5
 
 SETTLING_SECONDS = 5.0
+
+CHILD_SECONDS = 8.0
+"""What it may take to find out, twice and on a busy machine, that a state cannot go on."""
 _LOOK_AGAIN_SECONDS = 0.02
 
 AT_REST = 3
@@ -285,6 +288,34 @@ SURVIVE: dict[str, str] = {
     ),
     "no modules": "import sys\nsys.modules.clear()",
     "environment": "import os\nassert not os.environ, os.environ",
+    **{
+        f"a fork hook that {name}": f"import os, time\nos.register_at_fork({hook})"
+        for name, hook in {
+            "sleeps": "before=lambda: time.sleep(60)",
+            "computes": "before=lambda: [0 for _ in iter(int, 1)]",
+            "raises": "before=lambda: 1 / 0, after_in_child=lambda: exit(1)",
+            "exits": "before=lambda: os._exit(0)",
+            "says that there is no fork": "before=lambda: os.write(3, b'no fork')",
+            "says no fork and sleeps": "before=lambda: (os.write(3, b'no fork'), time.sleep(60))",
+            "talks": "before=lambda: os.write(3, b'hello')",
+            "exits in the child": "after_in_child=lambda: os._exit(0)",
+            "sleeps in the child": "after_in_child=lambda: time.sleep(60)",
+            "ends the parent": "after_in_parent=lambda: os._exit(0)",
+            "keeps the parent": "after_in_parent=lambda: time.sleep(60)",
+        }.items()
+    },
+    "a state that is there once": (
+        "import os\nforks = []\n"
+        "os.register_at_fork(before=lambda: forks.append(1) or len(forks) > 1 and os._exit(0))"
+    ),
+    "locks that a thread holds": (
+        "import threading, time\nlocks = [threading.Lock(), *vars(threading).values()]\n"
+        "def hold():\n"
+        "    for lock in locks:\n"
+        "        if hasattr(lock, 'acquire'): lock.acquire()\n"
+        "    time.sleep(60)\n"
+        "threading.Thread(target=hold, daemon=True).start()"
+    ),
     "exit hooks": "import atexit\natexit.register(print, 'gone')",
 }
 
@@ -311,7 +342,10 @@ async def examine(session: SandboxSession, name: str, limits: Limits, *, count: 
     if not wrong and sibling.value != "7":
         wrong = f"its sibling got {sibling}"
     if not wrong and name in SURVIVE:
+        started = time.monotonic()
         _, child = await session.execute("kept + 1", parent=state)
+        if time.monotonic() - started > CHILD_SECONDS:
+            wrong = f"the step after it took {time.monotonic() - started:.1f} s"
         if child.value != "8" and child.outcome is not Outcome.RAISED:
             wrong = f"the step after it got {child}"
     return wrong

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 import pytest
 
 from db.vocabulary import Outcome
-from services.errors import SandboxUnavailable
+from services.errors import SandboxUnavailable, StateNotReproducible
 from services.sandbox.base import ROOT_STATE
 from services.sandbox.channel import GuestLost
 from services.sandbox.guest.protocol import Op, Reply, Status
@@ -88,23 +88,72 @@ async def test_a_guest_that_was_replaced_gets_the_whole_path() -> None:
     assert codes == ["last", "last", "step 1", "step 2", "step 3", "last"]
 
 
-async def test_a_step_that_runs_no_more_is_the_sandboxes_failure() -> None:
+RAISED = Reply(1, Status.DONE, outcome="raised")
+
+
+async def test_a_state_whose_steps_do_not_run_again_fails_the_steps_after_it() -> None:
     guest = ForgetfulGuest()
     session = GuestSession(guest, 1)
     states = await path_of(session, 1)
     guest.alive = {ROOT_STATE}
-    raised = Reply(1, Status.DONE, outcome="raised")
-    guest.next_answers.extend([Reply(1, Status.MISSING), raised])
-    with pytest.raises(SandboxUnavailable, match="ran before and now is raised"):
-        await session.execute("last", parent=states[1])
+    guest.next_answers.extend([Reply(1, Status.MISSING), RAISED] * 2)
+    _, execution = await session.execute("last", parent=states[1])
+    assert (execution.outcome, execution.exception_type) == (Outcome.RAISED, "StateLost")
+    assert "ran before and now is raised" in execution.exception_message
 
 
-async def test_a_state_that_breaks_whenever_it_is_forked_fails_its_children() -> None:
+async def test_a_step_that_fails_once_when_it_is_run_again_gets_another_try() -> None:
     guest = ForgetfulGuest()
     session = GuestSession(guest, 1)
-    guest.next_answers.extend([Reply(1, Status.LOST, detail="it did not fork")] * 4)
-    _, execution = await session.execute("1", parent=ROOT_STATE)
+    states = await path_of(session, 1)
+    guest.alive = {ROOT_STATE}
+    guest.next_answers.extend([Reply(1, Status.MISSING), RAISED])
+    _, execution = await session.execute("last", parent=states[1])
+    assert execution.outcome is Outcome.OK
+
+
+async def test_a_step_of_an_earlier_session_that_runs_no_more_is_no_outcome() -> None:
+    guest = ForgetfulGuest()
+    session = GuestSession(guest, 1)
+    state = session.recall("x = 1", parent=ROOT_STATE)
+    guest.next_answers.extend([Reply(1, Status.MISSING), RAISED])
+    with pytest.raises(StateNotReproducible, match="ran before and now is raised"):
+        await session.execute("last", parent=state)
+
+
+async def test_a_state_that_breaks_whenever_it_is_forked_fails_its_children_at_once() -> None:
+    guest = ForgetfulGuest()
+    session = GuestSession(guest, 1)
+    states = await path_of(session, 1)
+    lost = Reply(1, Status.LOST, detail="it did not fork")
+    made_again = Reply(1, Status.DONE, outcome="ok")
+    guest.alive = {ROOT_STATE}
+    guest.next_answers.extend([lost, made_again, lost])
+    for _ in range(2):
+        _, execution = await session.execute("1", parent=states[1])
+        assert (execution.outcome, execution.exception_type) == (Outcome.RAISED, "StateLost")
+    assert not guest.next_answers
+    assert len(guest.asked) == 1 + 3
+
+
+async def test_a_state_that_ends_whenever_it_is_made_fails_its_children() -> None:
+    guest = ForgetfulGuest()
+    session = GuestSession(guest, 1)
+    states = await path_of(session, 1)
+    guest.alive = {ROOT_STATE}
+    missing, made_again = Reply(1, Status.MISSING), Reply(1, Status.DONE, outcome="ok")
+    guest.next_answers.extend([missing, made_again, missing, made_again, missing])
+    _, execution = await session.execute("1", parent=states[1])
     assert (execution.outcome, execution.exception_type) == (Outcome.RAISED, "StateLost")
+
+
+async def test_a_state_that_is_lost_once_is_made_again() -> None:
+    guest = ForgetfulGuest()
+    session = GuestSession(guest, 1)
+    states = await path_of(session, 1)
+    guest.next_answers.append(Reply(1, Status.LOST, detail="it did not fork"))
+    _, execution = await session.execute("1", parent=states[1])
+    assert execution.outcome is Outcome.OK
 
 
 async def test_a_step_that_is_killed_once_is_run_again() -> None:
