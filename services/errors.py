@@ -27,6 +27,10 @@ class ArchiveDamaged(StepforgeError):
     """The file of an archived round is gone or is not what was written."""
 
 
+class ExportIncomplete(StepforgeError):
+    """An export wrote other rows than it planned; its folder has no card."""
+
+
 class DatasetEmpty(StepforgeError):
     """Curation found nothing to train on."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import Engine, event, text
 
 from db import migrate
 from db.session import Database
@@ -15,7 +17,22 @@ from services.embedded import postgres
 from services.embedded.home import open_home
 from tests import engines
 
+IDS_APART = 1_000_000
+"""Between the first ids of two tables in the database of a test."""
 _numbers = itertools.count(1)
+
+
+@event.listens_for(Engine, "after_cursor_execute")
+def no_two_columns_have_one_name(
+    _connection: object, cursor: psycopg.Cursor, statement: str, *_: object
+) -> None:
+    """A row that is read by such a name gives the value of either column."""
+    twice = [
+        name
+        for name, count in Counter(column.name for column in cursor.description or ()).items()
+        if count > 1
+    ]
+    assert not twice, f"two columns are called {twice[0]} in: {statement}"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -42,9 +59,22 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         admin.execute("SELECT pg_reload_conf()")
     database = Database(url)
     migrate.ensure(database)
+    _start_ids_far_apart(database)
     database.close()
     yield url
     postgres.stop(home)
+
+
+def _start_ids_far_apart(database: Database) -> None:
+    """No id of one table is ever one of another, so that an id of the wrong table finds nothing."""
+    with database.begin() as connection:
+        sequences = connection.execute(
+            text("SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' ORDER BY 1")
+        ).scalars()
+        for number, sequence in enumerate(sequences.all(), start=1):
+            connection.exec_driver_sql(
+                f'ALTER SEQUENCE "{sequence}" RESTART WITH {number * IDS_APART}'
+            )
 
 
 @pytest.fixture

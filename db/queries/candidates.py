@@ -177,7 +177,9 @@ def lineage(database: Database, round_ids: Sequence[int]) -> list[RoundLineage]:
         rows = connection.execute(
             text(
                 """
-                SELECT r.id, r.number, policy.path, policy.content_hash, ppm.path, ppm.content_hash
+                SELECT r.id AS round_id, r.number, policy.path AS policy,
+                       policy.content_hash AS policy_hash, ppm.path AS ppm,
+                       ppm.content_hash AS ppm_hash
                 FROM rounds AS r
                 LEFT JOIN checkpoints AS policy ON policy.id = r.policy_checkpoint_id
                 LEFT JOIN checkpoints AS ppm ON ppm.id = r.ppm_checkpoint_id
@@ -186,7 +188,7 @@ def lineage(database: Database, round_ids: Sequence[int]) -> list[RoundLineage]:
             ),
             {"round_ids": list(round_ids)},
         )
-        return [RoundLineage(*row) for row in rows]
+        return [RoundLineage(**row._mapping) for row in rows]
 
 
 def _counts(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
@@ -13,6 +13,8 @@ from db.records.datasets import StoredTree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy import Row
 
     from db.session import Database
 
@@ -45,8 +47,9 @@ def stream(database: Database, dataset_id: int, *, first: int, limit: int) -> It
                 WITH wanted AS (
                     {_SEARCHES} ORDER BY round_id, search_id LIMIT :limit OFFSET :first
                 )
-                SELECT w.round_id, s.id, u.name, r.number, s.seed, p.id, p.source, p.question,
-                       p.answer, s.solved, s.rollouts, s.sandbox
+                SELECT w.round_id, s.id AS search_id, u.name AS run_name, r.number AS round_number,
+                       s.seed, p.id AS problem_id, p.source, p.question, p.answer, s.solved,
+                       s.rollouts, s.sandbox
                 FROM wanted AS w
                 JOIN searches AS s ON s.id = w.search_id
                 JOIN rounds AS r ON r.id = w.round_id
@@ -58,6 +61,23 @@ def stream(database: Database, dataset_id: int, *, first: int, limit: int) -> It
             {"id": dataset_id, "first": first, "limit": limit},
         ).all()
         for round_id, of_round in groupby(rows, key=lambda row: row.round_id):
-            searches = {row.id: StoredTree(*row[1:]) for row in of_round}
+            searches = {row.search_id: _tree(row) for row in of_round}
             for search_id, nodes in read_trees(connection, round_id, list(searches)):
                 yield replace(searches[search_id], nodes=nodes)
+
+
+def _tree(row: Row[tuple[Any, ...]]) -> StoredTree:
+    """A search without its nodes."""
+    return StoredTree(
+        search_id=row.search_id,
+        run_name=row.run_name,
+        round_number=row.round_number,
+        seed=row.seed,
+        problem_id=row.problem_id,
+        source=row.source,
+        question=row.question,
+        answer=row.answer,
+        solved=row.solved,
+        rollouts=row.rollouts,
+        sandbox=row.sandbox,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -78,7 +79,7 @@ def exclusions(database: Database, dataset_id: int, *, limit: int) -> list[Exclu
         rows = connection.execute(
             text(
                 """
-                SELECT problem_id, rule::text, score, evidence, duplicate_of, benchmark,
+                SELECT problem_id, rule::text AS rule, score, evidence, duplicate_of, benchmark,
                        benchmark_item
                 FROM dataset_exclusions WHERE dataset_id = :id
                 ORDER BY rule, score DESC, problem_id LIMIT :limit
@@ -86,7 +87,9 @@ def exclusions(database: Database, dataset_id: int, *, limit: int) -> list[Exclu
             ),
             {"id": dataset_id, "limit": limit},
         )
-        return [ExclusionRecord(row[0], ExclusionRule(row[1]), *row[2:]) for row in rows]
+        return [
+            replace(ExclusionRecord(**row._mapping), rule=ExclusionRule(row.rule)) for row in rows
+        ]
 
 
 def difference(database: Database, first: int, second: int) -> VersionDifference:
@@ -110,27 +113,24 @@ def difference(database: Database, first: int, second: int) -> VersionDifference
                            bool_or(dataset_id = :second) AS in_second
                     FROM dataset_items WHERE dataset_id IN (:first, :second) GROUP BY problem_id
                 )
-                SELECT count(*) FILTER (WHERE NOT in_second), count(*) FILTER (WHERE NOT in_first),
-                       count(*) FILTER (WHERE in_first AND in_second),
-                       (SELECT count(*) FROM problem WHERE NOT in_second),
-                       (SELECT count(*) FROM problem WHERE NOT in_first),
+                SELECT count(*) FILTER (WHERE NOT in_second) AS only_first,
+                       count(*) FILTER (WHERE NOT in_first) AS only_second,
+                       count(*) FILTER (WHERE in_first AND in_second) AS common,
+                       (SELECT count(*) FROM problem WHERE NOT in_second) AS problems_only_first,
+                       (SELECT count(*) FROM problem WHERE NOT in_first) AS problems_only_second,
                        (SELECT coalesce(array_agg(p.question ORDER BY t.place), '{}')
                         FROM (SELECT * FROM told WHERE NOT in_second ORDER BY place LIMIT 3) AS t
-                        JOIN problems AS p ON p.id = t.problem_id),
+                        JOIN problems AS p ON p.id = t.problem_id) AS examples_first,
                        (SELECT coalesce(array_agg(p.question ORDER BY t.place), '{}')
                         FROM (SELECT * FROM told WHERE NOT in_first ORDER BY place LIMIT 3) AS t
-                        JOIN problems AS p ON p.id = t.problem_id)
+                        JOIN problems AS p ON p.id = t.problem_id) AS examples_second
                 FROM told
                 """
             ),
             {"first": first, "second": second},
         ).one()
-    return VersionDifference(
-        only_first=row[0],
-        only_second=row[1],
-        common=row[2],
-        problems_only_first=row[3],
-        problems_only_second=row[4],
-        examples_first=tuple(row[5]),
-        examples_second=tuple(row[6]),
+    return replace(
+        VersionDifference(**row._mapping),
+        examples_first=tuple(row.examples_first),
+        examples_second=tuple(row.examples_second),
     )

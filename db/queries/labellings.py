@@ -91,13 +91,14 @@ def sources(
     with database.begin() as connection:
         rows = connection.execute(
             text(
-                "SELECT n.id, o.id, o.rollouts, coalesce(o.sandbox, '') FROM searches AS n "
+                "SELECT n.id, o.id AS old_id, o.rollouts, coalesce(o.sandbox, '') AS sandbox "
+                "FROM searches AS n "
                 "JOIN searches AS o ON o.round_id = :source AND o.problem_id = n.problem_id "
                 "AND o.seed = n.seed WHERE n.id = ANY(:ids)"
             ),
             {"source": source_round_id, "ids": list(search_ids)},
         )
-        return {new: (old, rollouts, sandbox) for new, old, rollouts, sandbox in rows}
+        return {row.id: (row.old_id, row.rollouts, row.sandbox) for row in rows}
 
 
 def leave_out(database: Database, search_id: int, reason: str) -> None:
@@ -146,20 +147,23 @@ def changes(database: Database, round_id: int, *, source_round_id: int) -> Label
                       ON o.search_id = n.old_id AND o.kind = n.kind
                      AND o.chosen_no = n.chosen_no AND o.rejected_no = n.rejected_no
                 )
-                SELECT (SELECT count(*) FROM compared),
+                SELECT (SELECT count(*) FROM compared) AS searches,
                        (SELECT count(*) FROM searches
-                        WHERE round_id = :round_id AND status = 'failed'),
-                       (SELECT coalesce(sum(old_rollouts), 0)::bigint FROM compared),
-                       (SELECT coalesce(sum(new_rollouts), 0)::bigint FROM compared),
-                       l.labels, l.changed, l.verdicts,
-                       (SELECT count(*) FROM compared WHERE now AND NOT before),
-                       (SELECT count(*) FROM compared WHERE before AND NOT now),
-                       (SELECT count(*) FROM paired WHERE before IS NOT NULL AND now IS NOT NULL),
-                       (SELECT count(*) FROM paired WHERE before IS NULL),
-                       (SELECT count(*) FROM paired WHERE now IS NULL)
+                        WHERE round_id = :round_id AND status = 'failed') AS left_out,
+                       (SELECT coalesce(sum(old_rollouts), 0)::bigint FROM compared)
+                           AS rollouts_before,
+                       (SELECT coalesce(sum(new_rollouts), 0)::bigint FROM compared) AS rollouts,
+                       l.labels, l.changed AS labels_changed, l.verdicts AS verdicts_changed,
+                       (SELECT count(*) FROM compared WHERE now AND NOT before) AS newly_solved,
+                       (SELECT count(*) FROM compared WHERE before AND NOT now)
+                           AS no_longer_solved,
+                       (SELECT count(*) FROM paired WHERE before IS NOT NULL AND now IS NOT NULL)
+                           AS pairs_kept,
+                       (SELECT count(*) FROM paired WHERE before IS NULL) AS pairs_gained,
+                       (SELECT count(*) FROM paired WHERE now IS NULL) AS pairs_lost
                 FROM labels AS l
                 """
             ),
             {"round_id": round_id, "source": source_round_id},
         ).one()
-    return LabellingChange(*row)
+    return LabellingChange(**row._mapping)

@@ -140,8 +140,8 @@ _ANSWER_PAIRS = text(
 
 _COUNTS = text(
     """
-    SELECT (SELECT count(*) FROM trajectories WHERE round_id = :round_id),
-           (SELECT count(*) FROM preference_pairs WHERE round_id = :round_id)
+    SELECT (SELECT count(*) FROM trajectories WHERE round_id = :round_id) AS trajectories,
+           (SELECT count(*) FROM preference_pairs WHERE round_id = :round_id) AS pairs
     """
 )
 
@@ -172,4 +172,4 @@ def mine(database: Database, round_id: int) -> Mined:
         connection.execute(_TRAJECTORIES, of_round)
         connection.execute(_STEP_PAIRS, pairing)
         connection.execute(_ANSWER_PAIRS, pairing)
-        return Mined(*connection.execute(_COUNTS, of_round).one())
+        return Mined(**connection.execute(_COUNTS, of_round).one()._mapping)

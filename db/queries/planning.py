@@ -72,9 +72,10 @@ def prospects(
                            sum(correct) AS correct
                     FROM ({_PAST}) AS done GROUP BY problem_id
                 )
-                SELECT x.problem_id, p.source, x.tier, coalesce(a.solved, false),
-                       coalesce(a.rollouts, 0), coalesce(a.correct, 0)::float8,
-                       coalesce(a.tokens, 0)
+                SELECT x.problem_id, p.source, x.tier, coalesce(a.solved, false) AS solved,
+                       coalesce(a.rollouts, 0) AS rollouts,
+                       coalesce(a.correct, 0)::float8 AS correct,
+                       coalesce(a.tokens, 0) AS tokens
                 FROM next AS x JOIN problems AS p ON p.id = x.problem_id
                 LEFT JOIN past AS a ON a.problem_id = x.problem_id
                 ORDER BY x.place
@@ -82,7 +83,7 @@ def prospects(
             ),
             {"round_id": round_id, "problem_ids": list(problem_ids), "tiers": tiers},
         )
-        return [Prospect(*row) for row in rows]
+        return [Prospect(**row._mapping) for row in rows]
 
 
 def group_totals(database: Database, round_id: int) -> dict[str, tuple[int, float, int]]:
@@ -91,15 +92,15 @@ def group_totals(database: Database, round_id: int) -> dict[str, tuple[int, floa
         rows = connection.execute(
             text(
                 f"""
-                SELECT p.source, sum(d.rollouts)::bigint, sum(d.correct)::float8,
-                       sum(d.generated_tokens)::bigint
+                SELECT p.source, sum(d.rollouts)::bigint AS rollouts,
+                       sum(d.correct)::float8 AS correct, sum(d.generated_tokens)::bigint AS tokens
                 FROM ({_PAST}) AS d JOIN problems AS p ON p.id = d.problem_id
                 GROUP BY p.source
                 """  # noqa: S608  # put together from constants of this module
             ),
             {"round_id": round_id},
         )
-        return {source: (rollouts, correct, tokens) for source, rollouts, correct, tokens in rows}
+        return {row.source: (row.rollouts, row.correct, row.tokens) for row in rows}
 
 
 def unfinished_tiers(database: Database, round_id: int) -> dict[int, int]:

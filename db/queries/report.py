@@ -19,20 +19,23 @@ def rounds(database: Database, run_id: int) -> list[RoundReport]:
         rows = connection.execute(
             text(
                 """
-                SELECT r.number, count(DISTINCT s.problem_id),
-                       count(DISTINCT s.problem_id) FILTER (WHERE s.solved),
+                SELECT r.number AS round_number, count(DISTINCT s.problem_id) AS problems,
+                       count(DISTINCT s.problem_id) FILTER (WHERE s.solved) AS solved,
                        count(DISTINCT s.problem_id) FILTER (WHERE s.solved AND NOT EXISTS (
                            SELECT FROM searches AS e JOIN rounds AS b ON b.id = e.round_id
                            WHERE e.problem_id = s.problem_id AND e.solved
-                             AND b.run_id = r.run_id AND b.number < r.number)),
-                       count(*) FILTER (WHERE s.status = 'done'),
-                       coalesce(sum(s.node_count) FILTER (WHERE s.status = 'done'), 0)::bigint,
-                       (SELECT count(*) FROM trajectories AS t WHERE t.round_id = r.id),
+                             AND b.run_id = r.run_id AND b.number < r.number)) AS newly_solved,
+                       count(*) FILTER (WHERE s.status = 'done') AS searches,
+                       coalesce(sum(s.node_count) FILTER (WHERE s.status = 'done'), 0)::bigint
+                           AS nodes,
+                       (SELECT count(*) FROM trajectories AS t WHERE t.round_id = r.id)
+                           AS trajectories,
                        (SELECT count(*) FROM trajectories AS t
-                        WHERE t.round_id = r.id AND t.correct),
-                       (SELECT count(*) FROM preference_pairs AS q WHERE q.round_id = r.id),
+                        WHERE t.round_id = r.id AND t.correct) AS correct_trajectories,
+                       (SELECT count(*) FROM preference_pairs AS q WHERE q.round_id = r.id)
+                           AS pairs,
                        coalesce(sum(s.generated_tokens) FILTER (WHERE s.status = 'done'), 0)
-                           ::bigint
+                           ::bigint AS tokens
                 FROM rounds AS r LEFT JOIN searches AS s ON s.round_id = r.id
                 WHERE r.run_id = :run_id
                 GROUP BY r.id ORDER BY r.number
@@ -40,7 +43,7 @@ def rounds(database: Database, run_id: int) -> list[RoundReport]:
             ),
             {"run_id": run_id},
         )
-        return [RoundReport(*row) for row in rows]
+        return [RoundReport(**row._mapping) for row in rows]
 
 
 def tiers(database: Database, run_id: int) -> list[TierReport]:
@@ -49,10 +52,11 @@ def tiers(database: Database, run_id: int) -> list[TierReport]:
         rows = connection.execute(
             text(
                 """
-                SELECT r.number, s.tier, count(*) FILTER (WHERE s.status = 'done'),
-                       count(*) FILTER (WHERE s.solved),
-                       coalesce(sum(s.rollouts), 0)::bigint,
-                       coalesce(sum(s.generated_tokens), 0)::bigint
+                SELECT r.number AS round_number, s.tier,
+                       count(*) FILTER (WHERE s.status = 'done') AS searches,
+                       count(*) FILTER (WHERE s.solved) AS solved,
+                       coalesce(sum(s.rollouts), 0)::bigint AS rollouts,
+                       coalesce(sum(s.generated_tokens), 0)::bigint AS tokens
                 FROM searches AS s JOIN rounds AS r ON r.id = s.round_id
                 WHERE r.run_id = :run_id AND EXISTS (
                     SELECT FROM searches AS e WHERE e.round_id = r.id AND e.tier > 0)
@@ -61,7 +65,7 @@ def tiers(database: Database, run_id: int) -> list[TierReport]:
             ),
             {"run_id": run_id},
         )
-        return [TierReport(*row) for row in rows]
+        return [TierReport(**row._mapping) for row in rows]
 
 
 def stage_times(database: Database, run_id: int) -> list[StageTime]:

@@ -105,7 +105,8 @@ def pair(database: Database, pair_id: int) -> tuple[PairPick, int, tuple[float, 
         row = connection.execute(
             text(
                 """
-                SELECT q.id, q.kind::text, q.search_id, q.parent_no, q.chosen_no, q.rejected_no,
+                SELECT q.id, q.kind::text AS kind, q.search_id, q.parent_no, q.chosen_no,
+                       q.rejected_no,
                        s.problem_id, p.question, q.round_id, q.chosen_q, q.rejected_q
                 FROM preference_pairs AS q
                 JOIN searches AS s ON s.id = q.search_id
@@ -117,8 +118,17 @@ def pair(database: Database, pair_id: int) -> tuple[PairPick, int, tuple[float, 
         ).one_or_none()
     if row is None:
         return None
-    pick = PairPick(row[0], PairKind(row[1]), *row[2:8])
-    return pick, row[8], (row[9], row[10])
+    pick = PairPick(
+        pair_id=row.id,
+        kind=PairKind(row.kind),
+        search_id=row.search_id,
+        parent_no=row.parent_no,
+        chosen_no=row.chosen_no,
+        rejected_no=row.rejected_no,
+        problem_id=row.problem_id,
+        question=row.question,
+    )
+    return pick, row.round_id, (row.chosen_q, row.rejected_q)
 
 
 def widest_pair_ids(database: Database, *, run: str | None, limit: int) -> list[int]:

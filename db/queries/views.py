@@ -19,9 +19,9 @@ def described(database: Database) -> list[ViewDescription]:
         rows = connection.execute(
             text(
                 """
-                SELECT c.relname, coalesce(obj_description(c.oid, 'pg_class'), ''),
-                       a.attname, format_type(a.atttypid, a.atttypmod),
-                       coalesce(col_description(c.oid, a.attnum), '')
+                SELECT c.relname AS view, coalesce(obj_description(c.oid, 'pg_class'), '') AS about,
+                       a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
+                       coalesce(col_description(c.oid, a.attnum), '') AS comment
                 FROM pg_class AS c
                 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
                 WHERE c.relnamespace = to_regnamespace(:schema) AND c.relkind = 'v'
@@ -31,8 +31,9 @@ def described(database: Database) -> list[ViewDescription]:
             {"schema": views.SCHEMA, "names": list(views.NAMES)},
         )
         found: dict[tuple[str, str], list[ViewColumn]] = {}
-        for name, comment, *column in rows:
-            found.setdefault((name, comment), []).append(ViewColumn(*column))
+        for row in rows:
+            column = ViewColumn(row.name, row.type, row.comment)
+            found.setdefault((row.view, row.about), []).append(column)
     return [
         ViewDescription(name, comment, tuple(columns)) for (name, comment), columns in found.items()
     ]

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from services.curation.export_forms import Format
+from services.curation.export_rows import SCHEMAS
 from services.curation.versions import manifest_of
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def dataset_card(
         "tags:\n- math\n- reasoning\n- process-supervision\n- mcts\n- stepforge",
         "configs:\n- config_name: default\n  data_files:\n  - split: train\n"
         f"    path: data/train-*.{kind.value}",
+        _types(form),
         "---",
         f"# {version.title}",
         f"{rows:,} rows of {version.kind.value} data, made by Stepforge: Monte Carlo tree search "
@@ -67,6 +69,25 @@ def dataset_card(
     spec = json.dumps(dict(version.spec), indent=2, ensure_ascii=False)
     parts.append(f"\n## Spec\n\n```json\n{spec}\n```\n")
     return "\n".join(parts)
+
+
+def _types(form: Format) -> str:
+    """The types of the columns, as `datasets` reads them.
+
+    It would infer them from the first block of rows otherwise, in which a column may hold nothing
+    but nulls.
+    """
+    # They take a second to load, and no other command needs them.
+    from datasets import DatasetInfo, Features
+    from datasets.info import DatasetInfosDict
+    from huggingface_hub import DatasetCardData
+
+    infos = DatasetInfosDict(
+        {"default": DatasetInfo(features=Features.from_arrow_schema(SCHEMAS[form]))}
+    )
+    header = DatasetCardData()
+    infos.to_dataset_card_data(header)
+    return header.to_yaml().rstrip()
 
 
 def _origin(manifest: Manifest) -> list[str]:

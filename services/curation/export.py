@@ -17,7 +17,7 @@ from services import reporting
 from services.curation.card import dataset_card
 from services.curation.export_forms import FileKind, Format
 from services.curation.export_rows import SCHEMAS, require_format, row_of, tree_row
-from services.curation.export_shards import publish, shard_path, write_shard
+from services.curation.export_shards import publish, require_whole, shard_path, write_shard
 from services.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def export(
     Raises:
         ConfigurationError: the version cannot be told in this format, its trees are not in the
             database, or the folder holds something else.
+        ExportIncomplete: a shard has other rows than planned, such as trees whose nodes are gone.
     """
     require_format(version, plan.format)
     _claim(folder, plan)
@@ -78,12 +79,15 @@ def export(
             "reference solutions, or the nodes of its rounds are archived; attach them first."
         )
     paths = [shard_path(folder, k, shards, plan.file_kind) for k in range(shards)]
+    planned = [min(plan.rows_a_shard, rows - k * plan.rows_a_shard) for k in range(shards)]
     missing = [number for number, path in enumerate(paths) if not path.exists()]
+    for number in set(range(shards)).difference(missing):
+        require_whole(paths[number], planned=planned[number])
     with reporting.current().bar("Writing shards", shards) as bar:
         for done, number in enumerate(missing, start=shards - len(missing)):
             bar.update(done)
             part = _rows(database, version, plan, first=number * plan.rows_a_shard)
-            write_shard(paths[number], part, SCHEMAS[plan.format], plan.file_kind)
+            write_shard(paths[number], part, SCHEMAS[plan.format], planned=planned[number])
         bar.update(shards)
     card = dataset_card(
         version,

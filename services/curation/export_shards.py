@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.curation.export_forms import FileKind
+from services.errors import ExportIncomplete
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,18 +32,53 @@ def shard_path(folder: Path, number: int, count: int, kind: FileKind) -> Path:
     return folder / "data" / f"train-{number:05d}-of-{count:05d}.{kind.value}"
 
 
-def write_shard(path: Path, rows: Iterable[Row], schema: pa.Schema, kind: FileKind) -> None:
-    """Write one shard; it appears when it is whole, or never."""
+def write_shard(path: Path, rows: Iterable[Row], schema: pa.Schema, *, planned: int) -> None:
+    """Write one shard, as its name says; it appears when it is whole, or never.
+
+    Raises:
+        ExportIncomplete: there were not as many rows as planned.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.partial")
     try:
-        if kind is FileKind.JSONL:
+        if _kind(path) is FileKind.JSONL:
             _write_jsonl(draft, rows)
         else:
             _write_parquet(draft, rows, schema)
+        _require_rows(draft, _kind(path), planned)
         publish(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def require_whole(path: Path, *, planned: int) -> None:
+    """Check that a shard that was there before holds as many rows as planned.
+
+    Raises:
+        ExportIncomplete: it does not.
+    """
+    _require_rows(path, _kind(path), planned)
+
+
+def _kind(path: Path) -> FileKind:
+    return FileKind(path.suffix.removeprefix("."))
+
+
+def _require_rows(path: Path, kind: FileKind, planned: int) -> None:
+    """Counts what is in the file, not what was meant to be written."""
+    if kind is FileKind.PARQUET:
+        rows = int(pq.ParquetFile(path).metadata.num_rows)
+    else:
+        with path.open("rb") as file:
+            rows = sum(1 for _ in file)
+    if rows != planned:
+        name = path.name.removeprefix(".").removesuffix(".partial")
+        raise ExportIncomplete(
+            f"The shard {name} in {path.parent} has {rows:,} rows instead of {planned:,}, so the "
+            "export was stopped and its folder is not complete. If rounds were archived since "
+            "(`stepforge rounds list`), attach them; delete a shard that was there before, and run "
+            "the export again."
+        )
 
 
 def publish(draft: Path, path: Path) -> None:

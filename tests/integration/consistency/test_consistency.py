@@ -113,7 +113,7 @@ def test_a_search_without_a_truth_is_done_sound_and_labels_nothing(database: Dat
     assert integrity.violations(database) == []
     assert rows(
         database,
-        "SELECT count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE solved) "
+        "SELECT count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE solved) AS solved "
         "FROM searches",
     ) == [(PROBLEMS, 0)]
     assert rows(database, "SELECT count(*) FROM nodes WHERE leads_to_correct") == [(0,)]
@@ -164,8 +164,8 @@ def test_every_answer_is_judged_once_and_the_agreeing_ones_are_kept(database: Da
     mutual = staged(database, this_round, ScriptedPolicy(right_step))
     ((candidates, checks, agreeing),) = rows(
         database,
-        "SELECT (SELECT count(*) FROM consistency_candidates), count(*),"
-        " count(*) FILTER (WHERE agrees) FROM consistency_checks",
+        "SELECT (SELECT count(*) FROM consistency_candidates) AS candidates, count(*),"
+        " count(*) FILTER (WHERE agrees) AS agreeing FROM consistency_checks",
     )
     assert candidates == checks
     assert 0 < mutual == agreeing < checks

@@ -78,6 +78,11 @@ def searched_run(
     return run
 
 
+def problem_ids(database: Database, run: RunRow) -> list[int]:
+    """The problems of a run, in the order of the trees that it was made of."""
+    return sorted(problem.id for problem in problems.of_run(database, run.id, Split.TRAIN))
+
+
 def search_round(
     database: Database, this_round: RoundRow, ids: Sequence[int], trees: Sequence[Sequence[Way]]
 ) -> None:

@@ -20,6 +20,7 @@ from tests.integration.curation.forests import (
     TEMPLATES,
     WRONG,
     Way,
+    problem_ids,
     searched_run,
 )
 
@@ -39,7 +40,8 @@ def test_the_default_takes_the_two_best_correct_solutions_of_a_problem(
 ) -> None:
     run = searched_run(database, [(RIGHT, RENAMED, OTHER, WRONG), (WRONG,), (RIGHT,)])
     choice = choose(database, run.id, sft_spec(SftProfile(), 1))
-    assert [item.problem_id for item in choice.items] == [1, 1, 3]
+    first, _, third = problem_ids(database, run)
+    assert [item.problem_id for item in choice.items] == [first, first, third]
     assert all(item.correct and item.q_value == 1.0 for item in choice.items)
     assert choice.dropped == {"trajectories.verdicts": 2, "trajectories.a_problem": 1}
 
@@ -49,10 +51,11 @@ def test_a_problem_whose_ground_truth_is_wrong_gives_nothing(
     database: Database, spec: CurationSpec
 ) -> None:
     run = searched_run(database, [(RIGHT, WRONG), (RIGHT, WRONG), (RIGHT, WRONG)])
-    reviews.mark(database, 1, ReviewDecision.MISLABELLED, "it is 5")
-    reviews.mark(database, 3, ReviewDecision.OK, "")
+    wrong, not_looked_at, right = problem_ids(database, run)
+    reviews.mark(database, wrong, ReviewDecision.MISLABELLED, "it is 5")
+    reviews.mark(database, right, ReviewDecision.OK, "")
     choice = choose(database, run.id, spec)
-    assert {item.problem_id for item in choice.items} == {2, 3}
+    assert {item.problem_id for item in choice.items} == {not_looked_at, right}
     assert choice.dropped["review"] > 0
 
 
@@ -149,7 +152,8 @@ def test_bands_of_difficulty_are_made_even(database: Database) -> None:
     run = searched_run(database, [easy, easy, easy, hard])
     balance = {"edges": [0.5], "even": True}
     choice = chosen(database, run.id, kind="sft", problems={"balance": balance})
-    assert [item.problem_id for item in choice.items] == [1, 4]
+    first, *_, last = problem_ids(database, run)
+    assert [item.problem_id for item in choice.items] == [first, last]
     assert choice.dropped["problems.balance"] == 2
 
 
@@ -157,7 +161,7 @@ def test_templates_are_told_by_their_questions_without_numbers(database: Databas
     run = searched_run(database, [(RIGHT,)] * 5)
     rules = {"template": "numbers", "a_template": 1}
     choice = chosen(database, run.id, kind="sft", problems=rules)
-    assert [item.problem_id for item in choice.items] == [1, 2]
+    assert [item.problem_id for item in choice.items] == problem_ids(database, run)[:2]
 
 
 def test_contaminated_and_repeated_problems_are_left_out_with_the_evidence(
@@ -167,12 +171,13 @@ def test_contaminated_and_repeated_problems_are_left_out_with_the_evidence(
     benchmark = Benchmark("bench.jsonl", "0" * 64, {"item 9": TEMPLATES[1].format(1, 3)})
     spec = CurationSpec.model_validate({"kind": "sft", "problems": {"near_duplicates": 0.25}})
     choice = choose(database, run.id, spec, [benchmark])
-    assert [item.problem_id for item in choice.items] == [1, 4]
+    first, second, third, fourth = problem_ids(database, run)
+    assert [item.problem_id for item in choice.items] == [first, fourth]
     assert choice.dropped == {"near_duplicate": 1, "ngram": 1}
     found = {exclusion.problem_id: exclusion for exclusion in choice.exclusions}
-    assert found[3].duplicate_of == 1
-    assert found[2] == ExclusionRecord(
-        problem_id=2,
+    assert found[third].duplicate_of == first
+    assert found[second] == ExclusionRecord(
+        problem_id=second,
         rule=ExclusionRule.NGRAM,
         score=1.0,
         evidence="what is 1 less 3 ?",
@@ -185,7 +190,8 @@ def test_the_bootstrap_set_follows_unless_its_problem_is_contaminated(
     database: Database,
 ) -> None:
     run = searched_run(database, [(RIGHT,)] * 2)
-    reference = [DatasetItemRecord(k, f"problem {k}", "prompt", f"solution {k}") for k in (1, 2)]
+    ids = problem_ids(database, run)
+    reference = [DatasetItemRecord(k, f"problem {k}", "prompt", f"solution {k}") for k in ids]
     datasets.create(
         database, run_id=run.id, round_number=0, kind=DatasetKind.SFT, spec={}, items=reference
     )
@@ -193,7 +199,7 @@ def test_the_bootstrap_set_follows_unless_its_problem_is_contaminated(
     assert len(choose(database, run.id, spec).items) == 4
     benchmark = Benchmark("b", "0" * 64, {"x": TEMPLATES[0].format(0, 2)})
     left = choose(database, run.id, spec, [benchmark])
-    assert [item.problem_id for item in left.items] == [2, 2]
+    assert [item.problem_id for item in left.items] == [ids[1], ids[1]]
     assert left.dropped == {"ngram": 2}
 
 

@@ -24,6 +24,7 @@ from tests.integration.curation.forests import (
     RIGHT,
     TEMPLATES,
     WRONG,
+    problem_ids,
     search_round,
     searched_run,
 )
@@ -60,7 +61,7 @@ def test_a_name_is_never_given_to_other_content(database: Database) -> None:
     first_round = SFT.model_copy(update={"rounds": (1,)})
     create_version(database, "first-round", first_round, run=run)
     second = stored_round(database, run, 2)
-    search_round(database, second, [1], [(RIGHT, WRONG)])
+    search_round(database, second, problem_ids(database, run), [(RIGHT, WRONG)])
     assert not create_version(database, "first-round", first_round, run=run).is_new
     with pytest.raises(ConfigurationError, match="the rounds or the benchmarks have changed"):
         create_version(database, "mine", SFT, run=run)
@@ -86,7 +87,8 @@ def test_what_was_kept_out_is_reported_with_the_version(database: Database, tmp_
     (entry,) = manifest.benchmarks
     assert (entry.name, entry.items, entry.problems_left_out) == ("bench.jsonl", 1, 1)
     (exclusion,) = datasheets.exclusions(database, version.id, limit=10)
-    assert (exclusion.problem_id, exclusion.benchmark_item, exclusion.score) == (2, "b-1", 1.0)
+    _, second, _ = problem_ids(database, run)
+    assert (exclusion.problem_id, exclusion.benchmark_item, exclusion.score) == (second, "b-1", 1.0)
     assert manifest.candidates == version.item_count + sum(manifest.dropped.values())
 
 

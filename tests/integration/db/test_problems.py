@@ -22,7 +22,7 @@ def test_a_question_that_is_there_already_is_left_as_it_is(database: Database) -
 
 def test_a_conflicting_answer_stores_nothing_of_the_import(database: Database) -> None:
     problems.import_all(database, [new_problem("q", "5")])
-    with pytest.raises(DatabaseError, match="stored as problem 1 with the answer '5'"):
+    with pytest.raises(DatabaseError, match=r"stored as problem \d+ with the answer '5'"):
         problems.import_all(database, [new_problem("r", "6"), new_problem("q", "7")])
     assert count(database) == 1
 

@@ -166,6 +166,7 @@ def test_a_batch_that_was_cut_goes_on_and_ends_as_if_it_had_not_been(database: D
             return await super().propose(*args, **options)
 
     run = stored_run(database, count=8)
+    stored = [problem_id for (problem_id,) in rows(database, "SELECT id FROM problems")]
     with pytest.raises(PolicyUnavailable):
         made(database, run, solver=Breaks(write_step))
     cut = drafts(run)
@@ -176,8 +177,11 @@ def test_a_batch_that_was_cut_goes_on_and_ends_as_if_it_had_not_been(database: D
     assert made(database, run).total() == 0
     with database.begin() as connection:
         connection.execute(text("DELETE FROM synthesis_drafts"))
-        connection.execute(text("DELETE FROM run_problems WHERE problem_id > 8"))
-        connection.execute(text("DELETE FROM problems WHERE id > 8"))
+        others = {"stored": stored}
+        connection.execute(
+            text("DELETE FROM run_problems WHERE problem_id <> ALL(:stored)"), others
+        )
+        connection.execute(text("DELETE FROM problems WHERE id <> ALL(:stored)"), others)
     made(database, run)
     assert drafts(run) == resumed
 

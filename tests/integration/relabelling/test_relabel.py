@@ -92,7 +92,7 @@ def fingerprint(database: Database, run: RunRow) -> list[tuple[object, ...]]:
             text(
                 "SELECT md5(string_agg(n::text, '' ORDER BY n.search_id, n.node_no)), "
                 "(SELECT md5(string_agg(q::text, '' ORDER BY q.id)) FROM preference_pairs AS q "
-                " WHERE q.round_id = r.id) "
+                " WHERE q.round_id = r.id) AS pairs "
                 "FROM nodes AS n JOIN rounds AS r ON r.id = n.round_id AND r.run_id = :run_id "
                 "GROUP BY r.id"
             ),

@@ -87,13 +87,14 @@ def test_pairs_are_scarce_where_no_prefix_is_contested(database: Database) -> No
 
 def test_a_training_row_is_traced_to_its_program_run(database: Database) -> None:
     run = stored_run(database)
+    (problem, _) = problems.of_run(database, run.id, Split.TRAIN)
     bootstrap = datasets.create(
         database,
         run_id=run.id,
         round_number=0,
         kind=DatasetKind.PREFERENCE,
         spec={},
-        items=[DatasetItemRecord(problem_id=2, group_key="g", prompt="p", chosen="c")],
+        items=[DatasetItemRecord(problem_id=problem.id, group_key="g", prompt="p", chosen="c")],
     )
     ppm = checkpoints.record(
         database,
@@ -108,7 +109,7 @@ def test_a_training_row_is_traced_to_its_program_run(database: Database) -> None
     )
     this_round = searched(database, run, 1, [tree_of_two_ways()], ppm=ppm.id)
     (best,) = correct_trajectories(database, this_round.id)
-    datasets.create(
+    version = datasets.create(
         database,
         run_id=run.id,
         round_number=1,
@@ -127,7 +128,7 @@ def test_a_training_row_is_traced_to_its_program_run(database: Database) -> None
     facts = {str(row["what"]): row["value"] for row in ask(database, "training-row")}
     assert facts.pop("finished at")
     assert facts == {
-        "dataset version": "2, sft of round 1 of run",
+        "dataset version": f"{version.id}, sft of round 1 of run",
         "position": "0",
         "made from": f"trajectory {best.trajectory_id}",
         "problem": str(best.problem_id),
@@ -139,7 +140,10 @@ def test_a_training_row_is_traced_to_its_program_run(database: Database) -> None
         "step 1 (node 1)": "ok, Q 1.0000, 2 rollouts, 0 s\nstep 1\n<end_of_step>",
         "step 2 (node 3)": "ok, Q 1.0000, 2 rollouts, 0 s\nanswer 3",
     }
-    facts = {str(row["what"]): row["value"] for row in ask(database, "training-row", dataset="1")}
+    facts = {
+        str(row["what"]): row["value"]
+        for row in ask(database, "training-row", dataset=str(bootstrap.id))
+    }
     assert facts["made from"] == "the reference solution of the problem"
     assert ask(database, "training-row", position="1") == []
 
