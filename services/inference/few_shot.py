@@ -1,8 +1,8 @@
 r"""Worked examples for a bootstrap model that has never seen the step format.
 
 They stand before `root_prompt(question)`; the format is that of `services.steps`, so a general
-model continues it step by step. Source: rStar-Math, arXiv 2501.04519, appendix A.3 (prompt examples
-of code-augmented CoT).
+model continues it step by step. The form is that of rStar-Math, arXiv 2501.04519, appendix A.3
+(prompt examples of code-augmented CoT); the problems are our own, since those are of benchmarks.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ class Example:
 EXAMPLES = (
     Example(
         question=(
-            "Josh buys a house for $80,000 and puts in $50,000 in repairs. This increased the "
-            "value of the house by 150%. How much profit did he make?"
+            "A rain barrel holds 240 litres. A hose that gives 9 litres a minute is turned on, and "
+            "5 minutes later a second one that gives 6. How long after the first hose was turned "
+            "on is the empty barrel full, in minutes?"
         ),
         steps=(
-            "# Step 1: Calculate the total cost of the house and the repairs\n"
-            "cost_of_house = 80000\n"
-            "cost_of_repairs = 50000\n"
-            "total_cost = cost_of_house + cost_of_repairs",
-            "# Step 2: Calculate the new value of the house after the increase\n"
-            "new_value = cost_of_house + cost_of_house * 150 / 100",
-            "# Step 3: Calculate the profit\nprofit = new_value - total_cost",
+            "# Step 1: Calculate what the first hose gives before the second is turned on\n"
+            "alone_for = 5\n"
+            "given_alone = 9 * alone_for",
+            "# Step 2: Calculate what is left for both hoses\nleft_for_both = 240 - given_alone",
+            "# Step 3: Add the time that both need for the rest\n"
+            "minutes = alone_for + left_for_both / (9 + 6)",
         ),
-        final="# Now print the final answer\nprint(int(profit))",
-        output="70000",
-        answer=r"Josh made a profit of $\boxed{70000}$ dollars.",
+        final="# Now print the final answer\nprint(int(minutes))",
+        output="18",
+        answer=r"The barrel is full after $\boxed{18}$ minutes.",
     ),
     Example(
         question="What is the sum of all positive integers $n$ for which $n^2 - 5n + 6 = 0$?",

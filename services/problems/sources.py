@@ -28,6 +28,24 @@ _GYM_INSTRUCTION = "Give the result as your final answer. Do not include units."
 """reasoning-gym ends each gsm_symbolic question with it; our prompt asks for an answer already."""
 
 
+MADE_OF_A_BENCHMARK = {
+    "gym:gsm_symbolic": (
+        "GSM8K's test set",
+        "its templates (GSM-Symbolic, arXiv 2410.05229) are questions of it with other names and "
+        "numbers",
+    ),
+}
+"""Sources whose problems repeat a benchmark, with the benchmark and why."""
+
+
+def contamination_of(source: str) -> str | None:
+    """What a user of a source must know who reports a benchmark; None where nothing is known."""
+    if source not in MADE_OF_A_BENCHMARK:
+        return None
+    benchmark, why = MADE_OF_A_BENCHMARK[source]
+    return f"Do not report {benchmark} for a model that is trained on {source}: {why}."
+
+
 def read_source(
     source: str, *, limit: int | None, seed: int, mapping: Mapping[str, str]
 ) -> Iterator[ProblemRecord]:

@@ -12,7 +12,7 @@ from services import reporting
 from services.grading.process import ProcessGrader
 from services.problems.importing import ImportPlan, prepare
 from services.problems.records import content_hash
-from services.problems.sources import read_source
+from services.problems.sources import contamination_of, read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -45,6 +45,9 @@ class Imported:
             parts.append(f"{self.duplicates} stand in the source more than once and were skipped.")
         if self.ungradable:
             parts.append(f"{self.ungradable} were left out: no grader can read their answer.")
+        contamination = contamination_of(self.source)
+        if contamination:
+            parts.append(contamination)
         return " ".join(parts)
 
 
