@@ -13,10 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from . import processes
+from .life import NO_FORK
 from .protocol import ROOT_STATE, Settings
 from .run import receive
 from .shelf import Bounds, Shelf, State
-from .state import NO_FORK
 
 if TYPE_CHECKING:
     import socket

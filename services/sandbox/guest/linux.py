@@ -49,10 +49,20 @@ _LANDLOCK_PATH = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 # Calls through a PyDLL keep the interpreter lock, as a fork of the interpreter must.
 _interpreter = ctypes.PyDLL(None, use_errno=True)
-_clone_number = number("clone")
-_clone_flags = CLONE_PARENT | signal.SIGCHLD
-# Captured, because a program may replace what the modules hold, and its states are forked here.
-_errno, _error_text = ctypes.get_errno, os.strerror
+
+# The parts of a fork whose parent is this process's parent, for `life`, which names no module.
+around_fork = (
+    _interpreter.PyOS_BeforeFork,
+    _interpreter.PyOS_AfterFork_Parent,
+    _interpreter.PyOS_AfterFork_Child,
+)
+clone_sibling = (
+    _interpreter.syscall,
+    (number("clone"), CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0),
+)
+raw_prctl = _libc.prctl
+IN_EACH_FORK = ((PR_SET_CHILD_SUBREAPER, 1), (PR_SET_PDEATHSIG, int(signal.SIGKILL)))
+"""Options that a fork does not inherit, and their values."""
 
 
 class _MountAttributes(ctypes.Structure):
@@ -126,23 +136,6 @@ def drop_capabilities() -> None:
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     nothing = (ctypes.c_uint32 * 6)()
     _check(_libc.capset(ctypes.byref(header), ctypes.byref(nothing)))
-
-
-def fork_sibling() -> int:
-    """Fork a process whose parent is this process's parent. Returns as `os.fork` does.
-
-    With it every state is a child of the warden, which alone then learns how each one ended.
-    """
-    _interpreter.PyOS_BeforeFork()
-    pid: int = _interpreter.syscall(_clone_number, _clone_flags, 0, 0, 0, 0)
-    if pid == 0:
-        _interpreter.PyOS_AfterFork_Child()
-        return 0
-    code = _errno()
-    _interpreter.PyOS_AfterFork_Parent()
-    if pid < 0:
-        raise OSError(code, _error_text(code))
-    return pid
 
 
 def _call(name: str, *arguments: int | bytes) -> int:

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import step
+from .life import FORK, MAX_PACKET_BYTES, TOKEN_BYTES, order
 from .protocol import Reply, Status
 from .shortening import Printed, shorten
-from .state import FORK, MAX_PACKET_BYTES, TOKEN_BYTES, order
 
 if TYPE_CHECKING:
     from .protocol import Request

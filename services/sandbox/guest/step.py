@@ -23,6 +23,7 @@ _MESSAGE_CHARACTERS = 1000
 _VALUE_CHARACTERS = 32768
 """A report must fit into one packet, whatever its characters are."""
 _LENGTH = struct.Struct(">I")
+_pack_length = _LENGTH.pack
 _Module, _Expr, _Expression = ast.Module, ast.Expr, ast.Expression
 _ONLY_AST = ast.PyCF_ONLY_AST
 _settrace, _setprofile = sys.settrace, sys.setprofile
@@ -39,29 +40,38 @@ class Report:
     exception_message: str = ""
 
 
+Parts = tuple[str, str, str, str]
+"""A report as its fields, for the process of a program: a class could be changed there."""
+
+
 def run(code: str, namespace: dict[str, object]) -> Report:
     """Execute `code`; the value of a last statement that is an expression is kept as its repr.
 
     A program that exits as one that has done its work is ok, and its names live on.
     """
-    try:
-        return Report(OK, value=_run(code, namespace))
-    except SystemExit as error:
-        return Report(OK) if _is_success(error) else raised(error)
-    except MemoryError as error:
-        return Report(OUT_OF_MEMORY, exception_type="MemoryError", exception_message=_text(error))
-    except BaseException as error:
-        return raised(error)
+    return Report(*outcome_of(code, namespace))
 
 
 def raised(error: BaseException) -> Report:
     """The report of a step that raised."""
-    return Report(RAISED, exception_type=_name(error), exception_message=_text(error))
+    return Report(*_raised(error))
 
 
 def ok(value: object) -> Report:
     """The report of a step that ran to its end. `value` is that of its last expression."""
     return Report(OK, value="" if value is None else _cut(repr(value), _VALUE_CHARACTERS))
+
+
+def outcome_of(code: str, namespace: dict[str, object]) -> Parts:
+    """What `run` reports."""
+    try:
+        return OK, _run(code, namespace), "", ""
+    except SystemExit as error:
+        return (OK, "", "", "") if _is_success(error) else _raised(error)
+    except MemoryError as error:
+        return OUT_OF_MEMORY, "", "MemoryError", _text(error)
+    except BaseException as error:
+        return _raised(error)
 
 
 def _run(code: str, namespace: dict[str, object]) -> str:
@@ -86,6 +96,10 @@ def _run(code: str, namespace: dict[str, object]) -> str:
         _settrace(None)
         _setprofile(None)
     return _cut(shown, _VALUE_CHARACTERS)
+
+
+def _raised(error: BaseException) -> Parts:
+    return RAISED, "", _name(error), _text(error)
 
 
 def _is_success(error: SystemExit) -> bool:
@@ -118,10 +132,15 @@ def _cut(text: object, length: int) -> str:
 
 
 def pack(report: Report) -> bytes:
-    """The report as bytes, made without any library that a program could have patched."""
-    parts = (report.outcome, report.value, report.exception_type, report.exception_message)
+    """The report as bytes."""
+    fields = (report.outcome, report.value, report.exception_type, report.exception_message)
+    return pack_parts(fields)
+
+
+def pack_parts(parts: Parts) -> bytes:
+    """A report's fields as bytes, made without any library that a program could have patched."""
     encoded = [str.encode(part, "utf-8", "replace") for part in parts]
-    return b"".join([piece for part in encoded for piece in (_LENGTH.pack(len(part)), part)])
+    return b"".join([piece for part in encoded for piece in (_pack_length(len(part)), part)])
 
 
 def unpack(packet: bytes) -> Report | None:

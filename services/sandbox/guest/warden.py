@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, NoReturn
 from . import processes, step
 from .deaths import Death, KernelKills, broken, reap, timed_out
 from .keeper import Keeper
+from .life import HELLO
 from .plain_states import PlainStates
 from .processes import Allowance
 from .protocol import MAX_CODE_BYTES, PATIENCE, ROOT_STATE, Op, Reply, Request, Settings, Status
 from .run import Run, receive
-from .state import HELLO
 
 if TYPE_CHECKING:
     import socket

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from db.vocabulary import Outcome
-from services.sandbox.base import ROOT_STATE, Execution, SandboxProvider, SandboxSession
+from services.sandbox.base import ROOT_STATE, SandboxProvider, SandboxSession
 from tests.unit.sandbox.channels import CHANNELS, Channel
 from tests.unit.sandbox.providers import PROCESSES, make_provider
 
@@ -69,40 +69,3 @@ async def test_a_step_does_not_hear_another_session(
     assert await hear(session, channel, parent) == silence
     await session.close()
     await other.close()
-
-
-FIND_TEXT = """
-import gc
-wanted = ' '.join(['of', 'another', 'search'])
-seen, found, waiting = set(), [], list(gc.get_objects())
-while waiting:
-    thing = waiting.pop()
-    if id(thing) in seen:
-        continue
-    seen.add(id(thing))
-    if isinstance(thing, str) and wanted in thing and thing != wanted:
-        found.append(thing)
-    if isinstance(thing, (bytes, bytearray)) and wanted.encode() in thing:
-        found.append(thing)
-    waiting.extend(gc.get_referents(thing))
-print(len(seen) > 1000, [thing[:99] for thing in found])
-"""
-
-
-async def test_no_text_of_another_session_is_in_the_memory_of_a_step(
-    provider: SandboxProvider,
-) -> None:
-    other, session = await provider.open_session(), await provider.open_session()
-    # Plain steps, which the warden evaluates itself, and such that run in a process.
-    plain = await make(other, "x = 'of another search'\nprint('of another search')")
-    forked = await make(other, "import sys\ny = 'of another search' + x\nprint(y)", plain)
-    await other.execute("raise ValueError('of another search')", parent=forked)
-    execution = await run(session, FIND_TEXT)
-    assert execution.stdout == "True []\n"
-    await session.close()
-    await other.close()
-
-
-async def run(session: SandboxSession, code: str) -> Execution:
-    _, execution = await session.execute(code, parent=ROOT_STATE)
-    return execution

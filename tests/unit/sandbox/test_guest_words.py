@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from services.sandbox.guest import protocol, step
 from services.sandbox.guest.deaths import Death, KernelKills
+from services.sandbox.guest.life import MAX_PACKET_BYTES, TOKEN_BYTES
 from services.sandbox.guest.protocol import Op, Reply, Request, decode, encode, frame_length
 from services.sandbox.guest.run import Run, receive
 from services.sandbox.guest.shelf import State
 from services.sandbox.guest.shortening import Printed
-from services.sandbox.guest.state import MAX_PACKET_BYTES, TOKEN_BYTES
 
 CPU_LIMIT = 5.0
 LONGEST_MESSAGE, LONGEST_VALUE = 1000, 32768

@@ -1,4 +1,4 @@
-"""Of all files a program sees those of the standard library and of the libraries of mathematics."""
+"""What a program finds: the libraries of mathematics, nothing of the host or of other programs."""
 
 from __future__ import annotations
 
@@ -82,6 +82,23 @@ zoneinfo.ZoneInfo("Europe/Berlin")
 import numpy.fft, numpy.polynomial, numpy.random, sympy.physics.units, mpmath.calculus
 """
 
+FIND_TEXT = """
+import gc
+wanted = ' '.join(['of', 'another', 'search'])
+seen, found, waiting = set(), [], list(gc.get_objects())
+while waiting:
+    thing = waiting.pop()
+    if id(thing) in seen:
+        continue
+    seen.add(id(thing))
+    if isinstance(thing, str) and wanted in thing and thing != wanted:
+        found.append(thing)
+    if isinstance(thing, (bytes, bytearray)) and wanted.encode() in thing:
+        found.append(thing)
+    waiting.extend(gc.get_referents(thing))
+print(len(seen) > 1000, [thing[:99] for thing in found])
+"""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=PROCESSES)
 async def provider(request: pytest.FixtureRequest) -> AsyncIterator[SandboxProvider]:
@@ -121,3 +138,18 @@ async def test_other_packages_are_not_there_whatever_the_host_has(
 ) -> None:
     code = f"try:\n    import {name}\nexcept ModuleNotFoundError:\n    print('none')"
     assert await printed(provider, code) == "none\n"
+
+
+async def test_no_text_of_another_session_is_in_the_memory_of_a_step(
+    provider: SandboxProvider,
+) -> None:
+    other = await provider.open_session()
+    # Plain steps, which the warden evaluates itself, and such that run in a process.
+    code = "x = 'of another search'\nprint('of another search')"
+    plain, _ = await other.execute(code, parent=ROOT_STATE)
+    code = "import sys\ny = 'of another search' + x\nprint(y)"
+    forked, told = await other.execute(code, parent=plain)
+    assert told.outcome is Outcome.OK
+    await other.execute("raise ValueError('of another search')", parent=forked)
+    assert await printed(provider, FIND_TEXT) == "True []\n"
+    await other.close()
