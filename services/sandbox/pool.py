@@ -54,6 +54,8 @@ class GuestSlot:
 
     def __init__(self, launch: Launch) -> None:
         self.sessions = 0
+        self.generation = 0
+        """See `Guest.generation`."""
         self._launch = launch
         self._channel: GuestChannel | None = None
         self._starting = asyncio.Lock()
@@ -108,6 +110,7 @@ class GuestSlot:
                 try:
                     transport, settings = await self._launch()
                     self._channel = await GuestChannel.connect(transport, settings)
+                    self.generation += 1
                     return self._channel
                 except (GuestLost, OSError) as error:
                     if attempt == _STARTS - 1:

@@ -3,7 +3,8 @@
 The guest may forget a state (there is room for so many) or be replaced altogether. The session
 keeps every step that ran, and makes a forgotten state again by running the steps that lead to it
 from the nearest one that is still alive. A state that cannot go on after its own step, or whose
-steps do not run again, fails the steps after it: no program makes the sandbox unavailable.
+steps do not run again in the guest where they ran, fails the steps after it: no program makes the
+sandbox unavailable.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ _WITHOUT_PARENT = (Status.MISSING, Status.LOST)
 
 class Guest(Protocol):
     """Where the session's states live; it may be a new one from one request to the next."""
+
+    @property
+    def generation(self) -> int:
+        """Another number for each guest that has taken the place."""
+        ...
 
     async def request(
         self,
@@ -66,8 +72,8 @@ class GuestSession:
         self._number = number
         self._ids = itertools.count(ROOT_STATE + 1)
         self._steps: dict[int, _Step] = {}
-        self._recalled: set[int] = set()
-        """States of an earlier session, none of whose steps has run in this one."""
+        self._made_in: dict[int, int] = {}
+        """In which generation of the guest a state was made; none is known of recalled ones."""
         self._broken: dict[int, str] = {}
         """States that nothing can start from, and why."""
         self._closed = False
@@ -92,13 +98,13 @@ class GuestSession:
             execution = _execution(await self._run(_Step(parent, code), state))
         if execution.outcome is Outcome.OK:
             self._steps[state] = _Step(parent, code)
+            self._made_in[state] = self._guest.generation
         return state, execution
 
     def recall(self, code: str, *, parent: int) -> int:
         """See `SandboxSession.recall`."""
         state = next(self._ids)
         self._steps[state] = _Step(parent, code)
-        self._recalled.add(state)
         return state
 
     async def close(self) -> None:
@@ -163,7 +169,8 @@ class GuestSession:
         """Make a state alive again. Returns what stopped that, LOST where it was its own program.
 
         Raises:
-            StateNotReproducible: a step of an earlier session does not run as it did there.
+            StateNotReproducible: a step of an earlier session, or of a guest that has ended since,
+                does not run as it did there.
         """
         path = self._path(state)
         alive = await self._guest.request(Op.FIND, session=self._number, candidates=tuple(path))
@@ -175,13 +182,13 @@ class GuestSession:
                 return reply
             if reply.outcome != Outcome.OK:
                 why = f"the step of state {gone} ran before and now is {reply.outcome}"
-                if gone in self._recalled:
+                if self._made_in.get(gone) != self._guest.generation:
                     raise StateNotReproducible(
                         f"Session {self._number}: {why}; its program does not do the same thing"
                         " twice."
                     )
                 return Reply(0, Status.LOST, detail=why)
-            self._recalled.discard(gone)
+            self._made_in[gone] = self._guest.generation
         return None
 
     def _path(self, state: int) -> list[int]:

@@ -243,6 +243,13 @@ FAIL: dict[str, tuple[str, Outcome, str]] = {
         Outcome.RAISED,
         "PermissionError",
     ),
+    "an import lock that a thread holds": (
+        "import _imp, threading, time\nheld = threading.Event()\n"
+        "def hold():\n    _imp.acquire_lock(), held.set(), time.sleep(60)\n"
+        "threading.Thread(target=hold, daemon=True).start()\nheld.wait()",
+        Outcome.TIMED_OUT,
+        "",
+    ),
     "quadratic text": ("x = 'a' * 10**9 * 10**9", Outcome.OUT_OF_MEMORY, ""),
 }
 
@@ -308,13 +315,10 @@ SURVIVE: dict[str, str] = {
         "import os\nforks = []\n"
         "os.register_at_fork(before=lambda: forks.append(1) or len(forks) > 1 and os._exit(0))"
     ),
-    "locks that a thread holds": (
-        "import threading, time\nlocks = [threading.Lock(), *vars(threading).values()]\n"
-        "def hold():\n"
-        "    for lock in locks:\n"
-        "        if hasattr(lock, 'acquire'): lock.acquire()\n"
-        "    time.sleep(60)\n"
-        "threading.Thread(target=hold, daemon=True).start()"
+    "a lock that a thread holds": (
+        "import threading, time\nmine, held = threading.Lock(), threading.Event()\n"
+        "def hold():\n    mine.acquire(), held.set(), time.sleep(60)\n"
+        "threading.Thread(target=hold, daemon=True).start()\nheld.wait()"
     ),
     "exit hooks": "import atexit\natexit.register(print, 'gone')",
 }

@@ -23,6 +23,7 @@ class ForgetfulGuest:
         self.asked: list[tuple[int, str]] = []
         self.next_answers: deque[Reply | Exception] = deque()
         self.sessions = 1
+        self.generation = 1
 
     async def request(
         self,
@@ -110,6 +111,16 @@ async def test_a_step_that_fails_once_when_it_is_run_again_gets_another_try() ->
     guest.next_answers.extend([Reply(1, Status.MISSING), RAISED])
     _, execution = await session.execute("last", parent=states[1])
     assert execution.outcome is Outcome.OK
+
+
+async def test_a_step_that_runs_no_more_in_another_guest_is_no_outcome() -> None:
+    guest = ForgetfulGuest()
+    session = GuestSession(guest, 1)
+    states = await path_of(session, 1)
+    guest.alive, guest.generation = {ROOT_STATE}, 2
+    guest.next_answers.extend([Reply(1, Status.MISSING), RAISED])
+    with pytest.raises(StateNotReproducible, match="ran before and now is raised"):
+        await session.execute("last", parent=states[1])
 
 
 async def test_a_step_of_an_earlier_session_that_runs_no_more_is_no_outcome() -> None:
