@@ -8,8 +8,12 @@ stay what they are, so functions that are made of these anew are as they were.
 from __future__ import annotations
 
 import builtins
+import ctypes
 import dis
 from types import CodeType, FunctionType, ModuleType
+
+_FLAGS_AT, _IMMUTABLE = 168, 1 << 8
+"""`tp_flags` on machines of 64 bits, and Py_TPFLAGS_IMMUTABLETYPE (Include/object.h)."""
 
 Value = tuple[str, object]
 Function = tuple[str, CodeType, tuple[object, ...] | None]
@@ -60,3 +64,16 @@ def _globals_of(code: CodeType) -> set[str]:
         if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
     }
     return loads.union(*map(_globals_of, inside))
+
+
+def make_unchangeable(*kinds: type) -> None:
+    """Let no attribute of these types, which C has made, be set or deleted any more.
+
+    The interpreter has a flag for that, which many of its own types carry. Does nothing where the
+    flags are not where they are in CPython's `PyTypeObject`.
+    """
+    for kind in kinds:
+        flags = ctypes.c_ulong.from_address(id(kind) + _FLAGS_AT)
+        if flags.value == kind.__flags__:
+            flags.value |= _IMMUTABLE
+            ctypes.pythonapi.PyType_Modified(ctypes.py_object(kind))

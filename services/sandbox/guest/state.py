@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 import _socket
+import ast
 import builtins
 import io
 import os
@@ -61,6 +62,9 @@ def _become_first(channel: int, readable: tuple[str, ...]) -> NoReturn:
     output = _redirect_streams()
     # What goes wrong here is no text for the step's output; the warden sees the process end.
     with suppress(BaseException):
+        # What the functions that report take apart.
+        trees = [kind for kind in vars(ast).values() if isinstance(kind, type)]
+        pristine.make_unchangeable(os.stat_result, *(k for k in trees if issubclass(k, ast.AST)))
         parts = pristine.parts_of(life, step, shortening, needed=("wait_and_fork", "take_turn"))
         own_end = _socket.socket(fileno=CHANNEL)
         life.live(parts, dict, types.FunctionType, own_end, _fresh_namespace(), output)

@@ -93,6 +93,10 @@ CHANNELS: dict[str, Channel] = {
         "    try: used.append(time.clock_gettime((~pid << 3) | 2))\n    except OSError: pass\n"
         "print(max(used) > 0.1)",
     ),
+    "a terminal": Channel(
+        "near, far = os.openpty()",
+        "near, far = os.openpty()\nprint(os.ttyname(far))",
+    ),
     "the killing order": Channel(
         "try: open('/proc/self/oom_score_adj', 'w').write('777')\nexcept OSError: pass",
         "print(any(open(p).read() == '777\\n' for p in glob.glob('/proc/[0-9]*/oom_score_adj')))",

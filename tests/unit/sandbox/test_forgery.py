@@ -79,6 +79,21 @@ for thing in things + gc.get_referrers(*frames[1:]):
             if name in thing:
                 thing[name] = lambda *_: ("ok", "forged", "", "")
 """,
+    "the trees of programs": """
+import ast
+for kind in (ast.Module, ast.AST):
+    try:
+        kind.body = property(lambda tree: [], lambda tree, body: None)
+    except TypeError:
+        pass
+""",
+    "the making of a tree": """
+import ast
+try:
+    ast.Expression.__init__ = lambda tree, *_: setattr(tree, "body", ast.Constant("forged"))
+except TypeError:
+    pass
+""",
     "hooks of a fork": _FRAMES
     + """
 import os
