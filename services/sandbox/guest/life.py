@@ -6,8 +6,9 @@ step itself; the process that runs a step is a fork of its parent state and beco
 Programs run in this very process and can reach all that is in it. But no step decides what a later
 one reports by what it patches here: the functions below are made anew for each step, from code and
 values that cannot be changed (`pristine`), and `live`, which alone goes on, looks nothing up. So
-they name C functions and constants, no module, no class and no other Python function than these.
-A token that each step gets keeps a report from passing for another step's.
+they name C functions and constants, no class and no other Python function than these, and of
+modules `sys` alone, whose streams are the program's to replace. A
+token that each step gets keeps a report from passing for another step's.
 """
 
 from __future__ import annotations
@@ -70,29 +71,32 @@ _ALL_CLOSED = tuple((number, _NOT_OPEN) for number in range(CHANNEL + 1, OPEN_FI
 
 
 def live(
-    parts: Parts,
+    parts: tuple[Parts, Parts],
     make_dict: Callable[..., dict[str, object]],
     make_function: Callable[..., object],
     channel: _socket.socket,
     namespace: dict[str, object],
     output: io.TextIOWrapper,
 ) -> NoReturn:
-    """Serve the warden, in this process as the parent state and in each fork as the child."""
-    values, functions, builtin_values = parts
-    descriptors = made = None
+    """Serve the warden, in this process as the parent state and in each fork as the child.
+
+    `parts` are those of `wait_and_fork` and of `take_turn`. They share nothing: hooks of a program
+    run while a fork is made and see the first. Both are made as soon as a step is over and not in
+    the fork, which would pay for each page that it touches.
+    """
     while True:
-        # Not made again where no program has run since: a state may be forked often.
-        if made is None:
-            made = make_dict(values)
-            made["__builtins__"] = make_dict(builtin_values)
+        made = []
+        for values, functions, builtin_values in parts:
+            names = make_dict(values)
+            names["__builtins__"] = make_dict(builtin_values)
             for name, code, defaults in functions:
-                made[name] = make_function(code, made, name, defaults)
-        if descriptors is None:
-            descriptors = made["wait_and_fork"](channel)  # type: ignore[operator]
-            made = made if descriptors is None else None
-        else:
-            made["take_turn"](channel, descriptors, namespace, output)  # type: ignore[operator]
-            descriptors = made = None
+                names[name] = make_function(code, names, name, defaults)
+            made.append(names)
+        waiting, turn = made
+        descriptors = None
+        while descriptors is None:
+            descriptors = waiting["wait_and_fork"](channel)  # type: ignore[operator]
+        turn["take_turn"](channel, descriptors, namespace, output)  # type: ignore[operator]
 
 
 def wait_and_fork(channel: _socket.socket) -> tuple[int, int] | None:

@@ -18,11 +18,11 @@ _FLAGS_AT, _IMMUTABLE = 168, 1 << 8
 Value = tuple[str, object]
 Function = tuple[str, CodeType, tuple[object, ...] | None]
 Parts = tuple[tuple[Value, ...], tuple[Function, ...], tuple[Value, ...]]
-"""Values and functions by the name by which these functions know them, and the builtins."""
+"""Values, functions and builtins, each by the name by which these functions know it."""
 
 
-def parts_of(*modules: ModuleType, needed: tuple[str, ...]) -> Parts:
-    """The needed functions of these modules, and all that they name in turn.
+def parts_of(*modules: ModuleType, needed: str) -> Parts:
+    """A function of these modules, and all that it names in turn.
 
     Raises:
         ValueError: a name is none of the modules', or means different things in two of them.
@@ -30,10 +30,14 @@ def parts_of(*modules: ModuleType, needed: tuple[str, ...]) -> Parts:
     """
     values: dict[str, object] = {}
     functions: dict[str, Function] = {}
-    waiting, known = list(needed), set(vars(builtins))
+    known: dict[str, object] = {}
+    waiting = [needed]
     while waiting:
         name = waiting.pop()
-        if name in values or name in functions or name in known:
+        if name in values or name in functions:
+            continue
+        if name in vars(builtins):
+            known[name] = vars(builtins)[name]
             continue
         value = _meaning(name, modules)
         if isinstance(value, FunctionType):
@@ -43,7 +47,7 @@ def parts_of(*modules: ModuleType, needed: tuple[str, ...]) -> Parts:
             waiting += _globals_of(value.__code__)
         else:
             values[name] = value
-    return tuple(values.items()), tuple(functions.values()), tuple(vars(builtins).items())
+    return tuple(values.items()), tuple(functions.values()), tuple(known.items())
 
 
 def _meaning(name: str, modules: tuple[ModuleType, ...]) -> object:

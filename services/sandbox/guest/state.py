@@ -65,7 +65,10 @@ def _become_first(channel: int, readable: tuple[str, ...]) -> NoReturn:
         # What the functions that report take apart.
         trees = [kind for kind in vars(ast).values() if isinstance(kind, type)]
         pristine.make_unchangeable(os.stat_result, *(k for k in trees if issubclass(k, ast.AST)))
-        parts = pristine.parts_of(life, step, shortening, needed=("wait_and_fork", "take_turn"))
+        parts = (
+            pristine.parts_of(life, needed="wait_and_fork"),
+            pristine.parts_of(life, step, shortening, needed="take_turn"),
+        )
         own_end = _socket.socket(fileno=CHANNEL)
         life.live(parts, dict, types.FunctionType, own_end, _fresh_namespace(), output)
     os._exit(1)
