@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # Every target sets up what it needs.
-.PHONY: install demo test test-slow bench-inference bench-sandbox bench-search bench-consistency bench-db check format clean
+.PHONY: install demo test test-slow bench-inference bench-grader bench-sandbox bench-search bench-consistency bench-db check format clean
 
 install: $(STAMP)
 
@@ -28,6 +28,9 @@ test-slow: install
 bench-sandbox: install
 	@deploy/sandbox/prepare-debian.sh
 	@$(BIN)/python -m tests.benchmarks.bench_sandbox $(ARGS)
+
+bench-grader: install
+	@$(BIN)/python -m tests.benchmarks.bench_grader $(ARGS)
 
 bench-inference: install
 	@$(BIN)/python -m tests.benchmarks.bench_inference

@@ -21,6 +21,7 @@ Source: rStar-Math, arXiv 2501.04519, section 3.2 and appendix A.3 (code-augment
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -151,16 +152,28 @@ def split_ending(text: str) -> tuple[str, str]:
     return text[:position], stop
 
 
+_BOX = re.compile(r"\\(?:boxed|fbox)(?:\s*(\{)|\s+(?=[^\s{]))")
+
+
 def boxed(text: str) -> str:
-    r"""The content of the last balanced `\boxed{...}` in a text, or an empty string."""
-    start = text.rfind("\\boxed{")
-    if start < 0:
+    r"""The content of the last balanced box in a text, or an empty string.
+
+    A box is `\boxed{...}` or `\fbox{...}`, with or without a space before the brace, or a bare
+    `\boxed 12`.
+    """
+    boxes = list(_BOX.finditer(text))
+    if not boxes:
         return ""
-    depth = 0
-    for position in range(start + len("\\boxed"), len(text)):
-        depth += {"{": 1, "}": -1}.get(text[position], 0)
+    opened = boxes[-1]
+    start = opened.end()
+    if opened.group(1) is None:
+        return str(re.split(r"[\s$]", text[start:], maxsplit=1)[0]).rstrip(".,;")
+    depth = 1
+    for position in range(start, len(text)):
+        escaped = text[position - 1] == "\\"
+        depth += 0 if escaped else {"{": 1, "}": -1}.get(text[position], 0)
         if depth == 0:
-            return text[start + len("\\boxed{") : position].strip()
+            return text[start:position].strip()
     return ""
 
 

@@ -6,7 +6,8 @@ It needs no process, so tests of what stands on the grading contract use it too.
 from __future__ import annotations
 
 from db.vocabulary import Verdict
-from services.grading.answers import accepted, compare, normalise
+from services.grading.answers import accepted, compare
+from services.grading.notation import normalise
 
 
 class PlainGrader:

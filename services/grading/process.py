@@ -19,13 +19,8 @@ from typing import TYPE_CHECKING
 
 from db.vocabulary import Verdict
 from services.errors import GraderUnavailable
-from services.grading.answers import (
-    MOST_CHARACTERS,
-    accepted,
-    compare,
-    normalise,
-    plain_number,
-)
+from services.grading.answers import MOST_CHARACTERS, accepted, compare, is_plain
+from services.grading.notation import normalise
 from services.grading.server import READY
 
 if TYPE_CHECKING:
@@ -98,7 +93,7 @@ class ProcessGrader:
         answers = accepted(truth)
         if any(not normalise(one) or len(one) > MOST_CHARACTERS for one in answers):
             return False
-        if all(plain_number(one) is not None for one in answers):
+        if all(map(is_plain, answers)):
             return True
         return await self._ask(json.dumps({"truth": truth})) is Verdict.EQUAL
 

@@ -1,9 +1,9 @@
 """The sandbox beside the other ways to run a model's programs, and what it withstands.
 
-    python -m tests.benchmarks.bench_sandbox [--answers FILE.jsonl ...] [--trees N] [--sessions N]
+    python -m tests.benchmarks.bench_sandbox [--trees N] [--sessions N]
 
 Prints tables and writes build/bench/sandbox.json. Every ratio is of two figures of this run, which
-were taken in turns. Without `--answers` the grader is examined on reasoning-gym's.
+were taken in turns.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import json
 import subprocess
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +19,7 @@ from rich.table import Table
 from services.config import REPOSITORY
 from services.sandbox.docker import IMAGE, DockerSandbox
 from services.sandbox.local import LocalSandbox
-from tests.benchmarks.sandbox import crowd, grading, speed
+from tests.benchmarks.sandbox import crowd, speed
 from tests.integration.sandbox import killing
 from tests.unit.sandbox.hostile import FAIL, SURVIVE, examine
 from tests.unit.sandbox.living import counted
@@ -130,28 +129,6 @@ async def measure_kills() -> dict[str, object]:
     return result
 
 
-async def measure_grading(files: list[Path]) -> dict[str, object]:
-    """Figure 5: the grader on real answers and known pairs."""
-    found = await grading.examine(files)
-    console.print(
-        f"Grader: {found.equal_to_itself} of {found.answers} answers equal themselves; "
-        f"{len(found.equal_neighbours)} of {found.neighbours} neighbours are equal "
-        f"{list(found.equal_neighbours)}; {found.known_right} of {found.known} known pairs are "
-        f"right; an endless comparison ended after {found.longest_seconds:.2f} s, its limit "
-        f"being {grading.LIMIT_SECONDS:.0f} s",
-        markup=False,
-    )
-    return {
-        "answers": found.answers,
-        "answers_equal_to_themselves": found.equal_to_itself,
-        "neighbours": found.neighbours,
-        "neighbours_equal": [list(pair) for pair in found.equal_neighbours],
-        "known_pairs": found.known,
-        "known_pairs_right": found.known_right,
-        "longest_grading_s": found.longest_seconds,
-    }
-
-
 def has_image() -> bool:
     """Whether an engine answers and has the sandbox image."""
     asked = ["docker", "image", "inspect", IMAGE]
@@ -168,14 +145,12 @@ async def run(arguments: argparse.Namespace) -> dict[str, object]:
         **await measure_crowd(arguments.sessions),
         **await measure_hostile(),
         **await measure_kills(),
-        **await measure_grading(arguments.answers),
     }
 
 
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--answers", nargs="*", type=Path, default=[], help="JSONL files")
     parser.add_argument("--trees", type=int, default=12, help="trees of 48 steps a stretch")
     parser.add_argument("--sessions", type=int, default=crowd.SESSIONS)
     arguments = parser.parse_args()

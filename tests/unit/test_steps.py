@@ -124,10 +124,16 @@ def test_a_programs_output_cannot_pass_for_a_part_of_the_solution() -> None:
 @pytest.mark.parametrize(
     ("text", "content"),
     [
+        (r"\boxed {12}", "12"),
+        (r"so \boxed 12.", "12"),
+        (r"\fbox{12}", "12"),
+        (r"\boxed{\left\{1,2\right.}", r"\left\{1,2\right."),
+        (r"\boxedness", ""),
         (r"\boxed{1} and \boxed{2}", "2"),
         (r"\boxed{\{1, 2\}}", r"\{1, 2\}"),
         (r"\boxed{ 3 }", "3"),
-        (r"\boxed 3", ""),
+        (r"\boxed 3", "3"),
+        (r"\boxed ", ""),
         ("", ""),
     ],
 )

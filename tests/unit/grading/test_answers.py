@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.vocabulary import Verdict
-from services.grading.answers import MOST_CHARACTERS, accepted, compare, normalise, plain_number
+from services.grading.answers import MOST_CHARACTERS, accepted, compare
+from services.grading.notation import normalise
+from services.grading.numbers import plain_number
 from tests.unit.grading.pairs import DIFFERENT, EQUAL
 
 
