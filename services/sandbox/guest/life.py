@@ -203,18 +203,20 @@ def _take_step(
         report = outcome_of(code, namespace)
         if _getpid() != process:
             _exit(0)  # A fork that the program made and that ran to the end of the step.
+        # Before the flush, which calls streams of the program's own.
+        packet, goes_on, old_self = token + pack_parts(report), report[0] == OK, -1
         _flush(output)
-        old_self = -1
-        if report[0] == OK:
+        if goes_on:
             try:
                 old_self = _settle()
             except OSError as error:
                 # As many threads are left as there may be processes: no fork can carry it on.
-                report = (RAISED, "", "BlockingIOError", str(error))
-        channel.send(token + pack_parts(report))
+                why = (RAISED, "", "BlockingIOError", str(error))
+                packet, goes_on = token + pack_parts(why), False
+        channel.send(packet)
         if old_self >= 0:
             _close(old_self)
-        return report[0] == OK
+        return goes_on
     except MemoryError:
         channel.send(out_of_memory)
         return False

@@ -94,6 +94,20 @@ try:
 except TypeError:
     pass
 """,
+    "a stream that is flushed": """
+import sys
+class Stream:
+    def write(self, text): pass
+    def flush(self):
+        frame = sys._getframe()
+        while frame is not None:
+            for name in ("pack_parts", "outcome_of", "_raised"):
+                if name in frame.f_globals:
+                    packed = [len(p).to_bytes(4, "big") + p for p in (b"ok", b"forged", b"", b"")]
+                    frame.f_globals[name] = lambda *_: b"".join(packed)
+            frame = frame.f_back
+sys.stderr = Stream()
+""",
     "hooks of a fork": _FRAMES
     + """
 import os
