@@ -41,18 +41,17 @@ class Death:
         """Whether SIGKILL ended it, which most often somebody else has sent."""
         return self.signal == signal.SIGKILL
 
-    def report(self, *, cpu_limit: float, out_of_memory: bool) -> step.Report:
+    def report(self, *, cpu_limit: float, kernel_kills: bool) -> step.Report:
         """What it means that a step's process ended so, and without a report.
 
-        `out_of_memory` says whether the kernel killed a process for memory at that time.
+        `kernel_kills` says whether the kernel killed a process for memory at that time.
         """
         if not self.signal:
             return broken(f"The process exited with status {_exit_status(self.status)}.")
         if self.signal == signal.SIGXCPU and self.cpu_seconds >= cpu_limit:
             return timed_out("processor")
-        if self.was_killed and out_of_memory:
-            message = "The kernel ended the process for want of memory."
-            return step.Report(step.OUT_OF_MEMORY, "", "MemoryError", message)
+        if self.was_killed and kernel_kills:
+            return out_of_memory("The kernel ended the process for want of memory.")
         return broken(f"The process was killed by {signal_name(self.signal)}.")
 
 
@@ -100,6 +99,10 @@ def signal_name(number: int) -> str:
 
 def timed_out(which: str) -> step.Report:
     return step.Report(step.TIMED_OUT, exception_message=f"The step passed its {which} time.")
+
+
+def out_of_memory(message: str) -> step.Report:
+    return step.Report(step.OUT_OF_MEMORY, "", "MemoryError", message)
 
 
 def broken(message: str) -> step.Report:

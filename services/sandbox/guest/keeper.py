@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     from .run import Run
 
+_SESSIONS_AT_LEAST = 2
+"""How many sessions the memory of all states is shared by, however much one of them wants."""
+_IDLE_BYTES = 16 * 1024 * 1024
+"""By how much the memory of a state may grow, which does nothing but fork."""
 _IDLE_CPU_SECONDS = 0.25
 """What a state may use between a fork and the next sweep that finds it waiting."""
 
@@ -37,11 +41,19 @@ class Keeper:
         selector: selectors.BaseSelector,
         on_event: Callable[[State, bool], None],
         root: tuple[int, socket.socket],
+        *,
+        dying: processes.Dying,
     ) -> None:
         self._selector = selector
         self._on_event = on_event
+        self._dying = dying
         self._shelf = Shelf(
-            Bounds(settings.session_states, settings.guest_states, settings.state_bytes)
+            Bounds(
+                session_states=settings.session_states,
+                session_bytes=settings.state_bytes // _SESSIONS_AT_LEAST,
+                guest_states=settings.guest_states,
+                state_bytes=settings.state_bytes,
+            )
         )
         pid, channel = root
         self._root = State((0, ROOT_STATE), pid, channel)
@@ -63,7 +75,7 @@ class Keeper:
 
     def keep(self, run: Run, *, cpu_seconds: float) -> None:
         """The process of a step that was ok waits from now on; others may have to go for it."""
-        held = max(0, processes.anonymous_bytes(run.pid) - self._warm_bytes_held)
+        held = self.bytes_held(run.pid)
         key = (run.request.session, run.request.state)
         state = State(key, run.pid, run.channel, bytes_held=held, cpu_seconds=cpu_seconds)
         self._selector.modify(run.channel, selectors.EVENT_READ, partial(self._hear, state))
@@ -73,7 +85,7 @@ class Keeper:
     def end(self, state: State) -> None:
         """Kill a waiting state."""
         self._shelf.remove(state)
-        processes.kill(state.pid)
+        self._dying.kill(state.pid, 1)
         with suppress(KeyError, ValueError):
             self._selector.unregister(state.channel)
         state.channel.close()
@@ -84,13 +96,25 @@ class Keeper:
         for state in self._shelf.of_session(session):
             self.end(state)
 
+    def bytes_held(self, pid: int) -> int:
+        """Memory of a process beyond what the warm interpreter holds, an upper bound."""
+        return max(0, processes.anonymous_bytes(pid) - self._warm_bytes_held)
+
     def sweep(self) -> None:
-        """End the states that compute instead of waiting."""
+        """End the states that go on instead of waiting: whatever they take costs time first."""
         for state in self._shelf:
             used = processes.cpu_seconds(state.pid)
-            if used - state.cpu_seconds > _IDLE_CPU_SECONDS and not state.forks_under_way:
+            busy = used - state.cpu_seconds > _IDLE_CPU_SECONDS
+            if not state.forks_under_way and (
+                busy or (used != state.cpu_seconds and not self.is_quiet(state))
+            ):
                 self.end(state)
             state.cpu_seconds = used
+
+    def is_quiet(self, state: State) -> bool:
+        """Whether a state has not taken anything since its step ended."""
+        grown = self.bytes_held(state.pid) - state.bytes_held
+        return grown <= _IDLE_BYTES and processes.is_alone(state.pid)
 
     def _hear(self, state: State) -> None:
         try:

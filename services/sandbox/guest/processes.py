@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _CPU_SLACK_SECONDS = 1
 _ROUNDS_OF_KILLING = 100
+_FORKING_BYTES = 32 * 1024 * 1024
+"""What a state may map beyond its step's memory, to fork."""
+_FOLDER_LINKS = 2
+"""Links of a folder with no folders in it; the task folder has one more for each thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,25 @@ class Limiter:
         for kind, value in zip(self._kinds, wanted, strict=True):
             self._set(pid, kind, value)
 
-    def release(self, pid: int) -> None:
-        """Lift the limits, so that a waiting state can be forked however much its step used."""
+    def rest(self, pid: int, allowance: Allowance) -> None:
+        """Hold a waiting state: it starts nothing, and what its step was given stays its memory.
+
+        It may use what processor time forking takes; `Keeper.sweep` looks at that.
+        """
         with suppress(OSError):
-            for kind in self._kinds:
-                self._set(pid, kind, self._roofs[kind])
+            self._set(pid, resource.RLIMIT_CPU, self._roofs[resource.RLIMIT_CPU])
+            self._set(pid, resource.RLIMIT_AS, allowance.address_space + _FORKING_BYTES)
+            self._set(pid, resource.RLIMIT_NPROC, 0)
+
+    def let_fork(self, pid: int, tasks: int) -> None:
+        """Let a waiting state fork; `tasks` as in `Allowance`. `hold` ends it."""
+        with suppress(OSError):
+            self._set(pid, resource.RLIMIT_NPROC, tasks)
+
+    def hold(self, pid: int) -> None:
+        """Let a state start nothing from now on."""
+        with suppress(OSError):
+            self._set(pid, resource.RLIMIT_NPROC, 0)
 
     def _set(self, pid: int, kind: int, value: int) -> None:
         roof = self._roofs[kind]
@@ -110,6 +128,37 @@ def has_children(pid: int) -> bool:
         return True
 
 
+def is_alone(pid: int) -> bool:
+    """Whether a process has one thread and no children, or is gone."""
+    try:
+        threads = os.stat(f"/proc/{pid}/task").st_nlink - _FOLDER_LINKS  # noqa: PTH116
+    except OSError:
+        return True
+    return threads <= 1 and not has_children(pid)
+
+
+def descendants(pid: int) -> list[tuple[int, int]]:
+    """What lives below a process, each with its parent; parents come first."""
+    found: list[tuple[int, int]] = []
+    above = [pid]
+    while above:
+        parent = above.pop()
+        children = _children(parent)
+        found += [(child, parent) for child in children]
+        above += children
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    """The children of all threads of a process."""
+    children: list[int] = []
+    with suppress(OSError, ValueError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                children += map(int, file.read().split())
+    return children
+
+
 def can_fork() -> bool:
     """Whether the kernel gives this user another process now, tried out."""
     try:
@@ -124,6 +173,35 @@ def can_fork() -> bool:
 def kill(pid: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)
+
+
+class Dying:
+    """Processes that were killed and that the kernel still counts."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[int, int] = {}
+
+    @property
+    def tasks(self) -> int:
+        """How many processes and threads they may be together."""
+        return sum(self._tasks.values())
+
+    def kill(self, pid: int, tasks: int) -> None:
+        """Kill a process that has at most so many threads and children."""
+        kill(pid)
+        self._tasks[pid] = tasks
+
+    def forget(self, pid: int) -> None:
+        """A process has been reaped."""
+        self._tasks.pop(pid, None)
+
+    def sweep(self) -> None:
+        """Forget those that somebody else has reaped."""
+        for pid in tuple(self._tasks):
+            try:
+                os.kill(pid, 0)
+            except OSError:
+                del self._tasks[pid]
 
 
 def kill_strays(states: Collection[int], running: Collection[int]) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .protocol import Request
     from .shelf import State
 
+FIRST_LOOK_SECONDS = 0.1
 _LOOK_SECONDS = 0.5
 _FORK_SECONDS = 1.0
 _ROOT_FORK_SECONDS = 5.0
@@ -52,7 +53,7 @@ class Run:
     pid: int = 0
     started: float = 0.0
     next_look: float = 0.0
-    """When the processor time is to be looked at."""
+    """When its processor time and memory are to be looked at."""
     hung_up: bool = False
     starved: float = -1.0
     """What its parent had waited for a processor when it was first found late to fork."""
@@ -89,7 +90,7 @@ class Run:
         self.channel.send(order(self.token, self.before, self.request.code))
         self.started = time.monotonic()
         self.deadline = self.started + wall_seconds
-        self.next_look = self.started + cpu_seconds / 2
+        self.next_look = self.started + min(FIRST_LOOK_SECONDS, cpu_seconds / 2)
 
     def wait_for_fork(self, starved_seconds: float) -> bool:
         """Whether a fork that is late may still come, because the state is kept waiting itself.

@@ -1,8 +1,8 @@
 """Which states are alive, and which one goes when there are too many.
 
 The least recently used state goes first: a search comes back to the states it has just made, and
-one that went is made again by running its steps. Waiting states are bounded in number for each
-session, and in number and memory for the guest.
+one that went is made again by running its steps. Waiting states are bounded in number and memory
+for each session and for the guest; a session that has more than its share displaces its own.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class State:
 @dataclass(frozen=True, slots=True)
 class Bounds:
     session_states: int
+    session_bytes: int
     guest_states: int
     state_bytes: int
 
@@ -54,7 +55,8 @@ class Shelf:
         self._bounds = bounds
         self._states: OrderedDict[Key, State] = OrderedDict()
         self._of_session: Counter[int] = Counter()
-        self._bytes_held = 0
+        self._bytes_held: Counter[int] = Counter()
+        """By session."""
 
     def __len__(self) -> int:
         return len(self._states)
@@ -76,7 +78,7 @@ class Shelf:
             self.remove(old)
         self._states[state.key] = state
         self._of_session[state.key[0]] += 1
-        self._bytes_held += state.bytes_held
+        self._bytes_held[state.key[0]] += state.bytes_held
         while (victim := self._victim(state)) is not None:
             self.remove(victim)
             displaced.append(victim)
@@ -88,9 +90,9 @@ class Shelf:
             return False
         del self._states[state.key]
         self._of_session[state.key[0]] -= 1
+        self._bytes_held[state.key[0]] -= state.bytes_held
         if not self._of_session[state.key[0]]:
-            del self._of_session[state.key[0]]
-        self._bytes_held -= state.bytes_held
+            del self._of_session[state.key[0]], self._bytes_held[state.key[0]]
         return True
 
     def of_session(self, session: int) -> list[State]:
@@ -98,15 +100,17 @@ class Shelf:
 
     def _victim(self, newest: State) -> State | None:
         session = newest.key[0]
-        within_session = self._of_session[session] > self._bounds.session_states
+        within_session = (
+            self._of_session[session] > self._bounds.session_states
+            or self._bytes_held[session] > self._bounds.session_bytes
+        )
         within_guest = (
             len(self._states) > self._bounds.guest_states
-            or self._bytes_held > self._bounds.state_bytes
+            or self._bytes_held.total() > self._bounds.state_bytes
         )
         if not within_session and not within_guest:
             return None
-        for state in self._states.values():
-            idle = state is not newest and not state.forks_under_way
-            if idle and (within_guest or state.key[0] == session):
-                return state
-        return None
+        idle = [s for s in self._states.values() if s is not newest and not s.forks_under_way]
+        own = (state for state in idle if state.key[0] == session)
+        victim = next(own, None) if within_session else None
+        return victim or (idle[0] if within_guest and idle else None)

@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from . import processes, step
-from .deaths import Death, KernelKills, broken, reap, timed_out
+from .deaths import Death, KernelKills, broken, out_of_memory, reap, timed_out
 from .keeper import Keeper
 from .life import HELLO
 from .plain_states import PlainStates
@@ -37,6 +37,7 @@ _RETRY_SECONDS = 0.005
 _OWED_SECONDS = 0.02
 """A step that was kept waiting for less than this has had its wall time."""
 _SWEEP_SECONDS = 1.0
+_LOOK_SECONDS = 0.1
 
 
 class Warden:
@@ -53,7 +54,10 @@ class Warden:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(written, warn_on_full_buffer=False)
         self._selector.register(self._wakeup, selectors.EVENT_READ, self._reap)
-        self._keeper = Keeper(settings, self._selector, self._on_state_event, root)
+        self._dying = processes.Dying()
+        self._keeper = Keeper(
+            settings, self._selector, self._on_state_event, root, dying=self._dying
+        )
         self._plain = PlainStates(settings.plain_states, settings.output_bytes)
 
     def serve(self) -> NoReturn:
@@ -109,6 +113,8 @@ class Warden:
             self._begin(request, parent, before.codes if before else ())
 
     def _begin(self, request: Request, parent: State, codes: tuple[str, ...]) -> None:
+        if parent.bred:
+            self._limiter.let_fork(parent.pid, self._allowance(more=1).tasks)
         try:
             run = Run.begin(request, parent, codes, output_bytes=self._settings.output_bytes)
         except OSError as error:
@@ -147,15 +153,26 @@ class Warden:
         if packet != HELLO or self._is_known(pid):
             self._lose_parent(run, "its fork did not say hello")
             return
-        run.parent.forks_under_way -= 1
         run.parent.cpu_seconds = processes.cpu_seconds(run.parent.pid)
         run.pid = pid
+        self._end_forking(run.parent)
         limits = self._settings
         try:
             self._limiter.restrain(pid, self._allowance())
             run.set_going(wall_seconds=limits.wall_seconds, cpu_seconds=limits.cpu_seconds)
         except OSError:
             self._lose_parent(run, "its fork ended before the step began")
+
+    def _end_forking(self, state: State) -> None:
+        """A fork is born, or will never be: what else the state began meanwhile ends it."""
+        state.forks_under_way -= 1
+        if not state.bred or state.forks_under_way:
+            return
+        # In this order: what the state is not found to have now it cannot get later.
+        self._limiter.hold(state.pid)
+        if not processes.is_alone(state.pid):
+            self._keeper.end(state)
+            self._strays_due = True
 
     def _on_report(self, run: Run, packet: bytes, sender: int) -> None:
         report = run.read_report(packet)
@@ -167,12 +184,12 @@ class Warden:
         left_something = changed or processes.has_children(run.pid)
         used = processes.cpu_seconds(run.pid)
         if report.outcome == step.OK:
-            self._limiter.release(run.pid)
+            self._limiter.rest(run.pid, self._allowance())
             self._put_away(run, keep_channel=True)
             self._keeper.keep(run, cpu_seconds=used)
         else:
             self._put_away(run, keep_channel=False)
-            processes.kill(run.pid)
+            self._dying.kill(run.pid, self._share if left_something else 1)
         if left_something:
             self._kill_strays()
         self._answer(run, report, used)
@@ -195,16 +212,33 @@ class Warden:
             if now >= run.deadline:
                 self._on_deadline(run)
             elif run.pid and now >= run.next_look:
-                left = self._settings.cpu_seconds - processes.cpu_seconds(run.pid)
-                run.next_look = now + max(0.05, left / 2)
-                if left <= 0:
-                    self._finish(run, timed_out("processor"))
+                self._look_at(run, now)
         if self._strays_due:
             self._kill_strays()
         if now >= self._next_sweep:
             self._keeper.sweep()
+            self._dying.sweep()
             self._kill_strays()
             self._next_sweep = now + _SWEEP_SECONDS
+
+    def _look_at(self, run: Run, now: float) -> None:
+        """End a step that has used up its processor time or memory, its children's included."""
+        used = processes.cpu_seconds(run.pid)
+        held = 0
+        if processes.has_children(run.pid):
+            below = processes.descendants(run.pid)
+            used += sum(processes.cpu_seconds(child) for child, _ in below)
+            held = self._keeper.bytes_held(run.pid) + sum(
+                # What a child has from its parent is one memory until either changes it.
+                max(0, processes.anonymous_bytes(child) - processes.anonymous_bytes(parent))
+                for child, parent in below
+            )
+        left = self._settings.cpu_seconds - used
+        run.next_look = now + max(0.05, min(_LOOK_SECONDS, left / 2))
+        if left <= 0:
+            self._finish(run, timed_out("processor"))
+        elif held > self._settings.memory_bytes:
+            self._finish(run, out_of_memory("The processes of the step hold too much together."))
 
     def _on_deadline(self, run: Run) -> None:
         if not run.pid:
@@ -236,6 +270,7 @@ class Warden:
         with suppress(BlockingIOError):
             os.read(self._wakeup, 4096)
         for death in reap():
+            self._dying.forget(death.pid)
             for run in [run for run in self._runs if run.pid == death.pid]:
                 self._on_death(run, death)
 
@@ -247,7 +282,7 @@ class Warden:
             return
         report = death.report(
             cpu_limit=self._settings.cpu_seconds,
-            out_of_memory=death.was_killed and self._kernel_kills.any_new(),
+            kernel_kills=death.was_killed and self._kernel_kills.any_new(),
         )
         self._end_processes(run)
         status = Status.KILLED if death.was_killed else Status.DONE
@@ -284,7 +319,7 @@ class Warden:
     def _end_processes(self, run: Run) -> None:
         self._put_away(run, keep_channel=False)
         if run.pid:
-            processes.kill(run.pid)
+            self._dying.kill(run.pid, self._share)
         self._kill_strays()
 
     def _put_away(self, run: Run, *, keep_channel: bool) -> None:
@@ -292,7 +327,7 @@ class Warden:
         run.read_output()
         self._runs.remove(run)
         if not run.pid:
-            run.parent.forks_under_way -= 1
+            self._end_forking(run.parent)
         with suppress(KeyError):
             self._selector.unregister(run.output)
         os.close(run.output)
@@ -301,13 +336,21 @@ class Warden:
                 self._selector.unregister(run.channel)
             run.channel.close()
 
-    def _allowance(self) -> Allowance:
-        """The limits of one step, beside what all other processes of the guest may have."""
-        everybody = 1 + len(self._keeper) + len(self._runs) * (self._settings.processes + 1)
+    @property
+    def _share(self) -> int:
+        """Processes and threads that one step may have, its own process included."""
+        return self._settings.processes + 1
+
+    def _allowance(self, *, more: int = 0) -> Allowance:
+        """The limits of one step, beside what all other processes of the guest may have.
+
+        `more` steps are about to begin.
+        """
+        steps = len(self._runs) + more
         return Allowance(
             address_space=self._keeper.warm_bytes_mapped + self._settings.memory_bytes,
             cpu_seconds=self._settings.cpu_seconds,
-            tasks=everybody,
+            tasks=1 + len(self._keeper) + steps * self._share + self._dying.tasks,
         )
 
     def _kill_strays(self) -> None:

@@ -23,6 +23,7 @@ from services.errors import SandboxUnavailable
 from services.sandbox.base import ROOT_STATE, Limits, SandboxProvider, SandboxSession
 from services.sandbox.docker import WORKER_LABEL, DockerSandbox, worker_name
 from services.sandbox.local import LocalSandbox
+from tests.engines import IMAGE
 from tests.integration.sandbox.killing import local_guests
 
 LIMITS = Limits(wall_seconds=2.0, cpu_seconds=2.0)
@@ -112,7 +113,7 @@ async def test_local_guests_may_be_killed_at_any_time() -> None:
 
 @pytest.mark.engine("docker")
 async def test_containers_may_be_killed_at_any_time() -> None:
-    async with DockerSandbox(limits=LIMITS, guests=2) as provider:
+    async with DockerSandbox(image=IMAGE, limits=LIMITS, guests=2) as provider:
         await survives(provider, kill_containers)
     assert await eventually(lambda: not has_containers())
 

@@ -60,7 +60,7 @@ def test_every_wait_status_is_told_and_blames_a_limit_only_on_evidence(
     status: int, cpu: float, kernel: bool
 ) -> None:
     death = Death(1, status, cpu)
-    report = death.report(cpu_limit=CPU_LIMIT, out_of_memory=kernel)
+    report = death.report(cpu_limit=CPU_LIMIT, kernel_kills=kernel)
     by_signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     expected = step.RAISED
     if by_signal == signal.SIGXCPU and cpu >= CPU_LIMIT:
@@ -81,7 +81,7 @@ def test_a_process_that_ends_itself_by_a_signal_has_crashed(number: int) -> None
     _, status, used = os.wait4(pid, 0)
     death = Death(pid, status, used.ru_utime)
     assert death.signal == number
-    report = death.report(cpu_limit=CPU_LIMIT, out_of_memory=True)
+    report = death.report(cpu_limit=CPU_LIMIT, kernel_kills=True)
     assert (report.outcome, report.exception_type) == (step.RAISED, "ProcessDied")
 
 

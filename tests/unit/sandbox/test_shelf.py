@@ -6,7 +6,7 @@ import socket
 
 from services.sandbox.guest.shelf import Bounds, Shelf, State
 
-BOUNDS = Bounds(session_states=3, guest_states=5, state_bytes=100)
+BOUNDS = Bounds(session_states=3, session_bytes=80, guest_states=5, state_bytes=100)
 
 
 def state(session: int, number: int, *, bytes_held: int = 0, forks_under_way: int = 0) -> State:
@@ -61,3 +61,17 @@ def test_a_state_made_again_replaces_the_old_one() -> None:
     assert shelf.put(state(1, 1)) == [old]
     assert len(shelf) == 1
     assert not shelf.remove(old)
+
+
+def test_a_session_with_more_than_its_share_of_memory_displaces_its_own() -> None:
+    other, own = state(1, 1, bytes_held=10), state(2, 2, bytes_held=50)
+    shelf = filled(other, own)
+    assert shelf.put(state(2, 3, bytes_held=40)) == [own]
+    assert shelf.use((1, 1)) is other
+
+
+def test_a_state_that_is_larger_than_its_share_is_the_last_to_go() -> None:
+    other, large = state(1, 1, bytes_held=10), state(2, 2, bytes_held=95)
+    shelf = filled(other)
+    assert shelf.put(large) == [other]
+    assert shelf.use((2, 2)) is large
