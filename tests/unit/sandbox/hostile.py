@@ -309,6 +309,8 @@ SURVIVE: dict[str, str] = {
             "sleeps in the child": "after_in_child=lambda: time.sleep(60)",
             "ends the parent": "after_in_parent=lambda: os._exit(0)",
             "keeps the parent": "after_in_parent=lambda: time.sleep(60)",
+            "takes memory": "after_in_parent=lambda: print([b'x' * 2**24 for _ in range(99)])",
+            "takes children": "after_in_parent=lambda: os.fork() or time.sleep(60)",
         }.items()
     },
     "a state that is there once": (

@@ -115,6 +115,31 @@ async def test_memory_that_children_share_with_the_step_counts_once(
     await session.close()
 
 
+async def test_what_lies_in_the_buffers_of_sockets_is_little(provider: SandboxProvider) -> None:
+    session = await provider.open_session()
+    code = """
+import socket
+filled, sockets = 0, []
+try:
+    while True:
+        pair = socket.socketpair()
+        sockets += pair
+        for end in pair:
+            end.setblocking(False)
+            try: end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**22)
+            except PermissionError: pass
+        for end in pair:
+            try:
+                while True: filled += end.send(b'x' * 2**16)
+            except BlockingIOError: pass
+except OSError: sockets.clear()
+filled"""
+    _, execution = await session.execute(code, parent=ROOT_STATE)
+    assert execution.outcome is Outcome.OK
+    assert 0 < int(execution.value) < 32 * MIB
+    await session.close()
+
+
 async def test_what_its_children_compute_counts_as_the_time_of_a_step() -> None:
     limits = Limits(wall_seconds=20.0, cpu_seconds=0.4)
     async with LocalSandbox(limits=limits, guests=1) as local:
