@@ -85,7 +85,7 @@ class Keeper:
     def end(self, state: State) -> None:
         """Kill a waiting state."""
         self._shelf.remove(state)
-        self._dying.kill(state.pid, 1)
+        self._dying.kill(state.pid)
         with suppress(KeyError, ValueError):
             self._selector.unregister(state.channel)
         state.channel.close()

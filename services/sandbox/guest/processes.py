@@ -130,11 +130,16 @@ def has_children(pid: int) -> bool:
 
 def is_alone(pid: int) -> bool:
     """Whether a process has one thread and no children, or is gone."""
+    alive = threads(pid)
+    return not alive or (alive == 1 and not has_children(pid))
+
+
+def threads(pid: int) -> int:
+    """How many threads a process has, 0 where it is gone."""
     try:
-        threads = os.stat(f"/proc/{pid}/task").st_nlink - _FOLDER_LINKS  # noqa: PTH116
+        return os.stat(f"/proc/{pid}/task").st_nlink - _FOLDER_LINKS  # noqa: PTH116
     except OSError:
-        return True
-    return threads <= 1 and not has_children(pid)
+        return 0
 
 
 def descendants(pid: int) -> list[tuple[int, int]]:
@@ -186,10 +191,10 @@ class Dying:
         """How many processes and threads they may be together."""
         return sum(self._tasks.values())
 
-    def kill(self, pid: int, tasks: int) -> None:
-        """Kill a process that has at most so many threads and children."""
+    def kill(self, pid: int) -> None:
+        """Kill a process. Where it was killed before, it counts as what it was then."""
+        self._tasks.setdefault(pid, threads(pid))
         kill(pid)
-        self._tasks[pid] = tasks
 
     def forget(self, pid: int) -> None:
         """A process has been reaped."""
@@ -204,7 +209,7 @@ class Dying:
                 del self._tasks[pid]
 
 
-def kill_strays(states: Collection[int], running: Collection[int]) -> None:
+def kill_strays(states: Collection[int], running: Collection[int], dying: Dying) -> None:
     """Kill what descends from this process, but for `states` and what `running` ones have below.
 
     A program that forks as fast as it is killed has a bounded number of processes, so that a few
@@ -215,7 +220,7 @@ def kill_strays(states: Collection[int], running: Collection[int]) -> None:
         if not strays:
             return
         for pid in strays:
-            kill(pid)
+            dying.kill(pid)
         time.sleep(0)
 
 

@@ -55,6 +55,7 @@ class Warden:
         signal.set_wakeup_fd(written, warn_on_full_buffer=False)
         self._selector.register(self._wakeup, selectors.EVENT_READ, self._reap)
         self._dying = processes.Dying()
+        self._have_forked: set[State] = set()
         self._keeper = Keeper(
             settings, self._selector, self._on_state_event, root, dying=self._dying
         )
@@ -73,7 +74,7 @@ class Warden:
             self._host.flush()
         for pid in self._keeper.pids | self._running_pids():
             processes.kill(pid)
-        processes.kill_strays((), ())
+        processes.kill_strays((), (), self._dying)
         os._exit(0)
 
     def _listen(self) -> None:
@@ -155,6 +156,7 @@ class Warden:
             return
         run.parent.cpu_seconds = processes.cpu_seconds(run.parent.pid)
         run.pid = pid
+        self._end_greedy_states()
         self._end_forking(run.parent)
         limits = self._settings
         try:
@@ -164,15 +166,23 @@ class Warden:
             self._lose_parent(run, "its fork ended before the step began")
 
     def _end_forking(self, state: State) -> None:
-        """A fork is born, or will never be: what else the state began meanwhile ends it."""
+        """A fork is born, or will never be: the state gets nothing else from now on."""
         state.forks_under_way -= 1
-        if not state.bred or state.forks_under_way:
-            return
-        # In this order: what the state is not found to have now it cannot get later.
-        self._limiter.hold(state.pid)
-        if not processes.is_alone(state.pid):
-            self._keeper.end(state)
-            self._strays_due = True
+        if state.bred and not state.forks_under_way:
+            self._limiter.hold(state.pid)
+            self._have_forked.add(state)
+
+    def _end_greedy_states(self) -> None:
+        """End the states that began something else while they might fork.
+
+        What they were just about to have when they were held is there only some time later, so
+        they are looked at when the next step begins, whose share they must not take.
+        """
+        for state in self._have_forked:
+            if not state.forks_under_way and not processes.is_alone(state.pid):
+                self._keeper.end(state)
+                self._kill_strays()
+        self._have_forked.clear()
 
     def _on_report(self, run: Run, packet: bytes, sender: int) -> None:
         report = run.read_report(packet)
@@ -189,7 +199,7 @@ class Warden:
             self._keeper.keep(run, cpu_seconds=used)
         else:
             self._put_away(run, keep_channel=False)
-            self._dying.kill(run.pid, self._share if left_something else 1)
+            self._dying.kill(run.pid)
         if left_something:
             self._kill_strays()
         self._answer(run, report, used)
@@ -319,7 +329,7 @@ class Warden:
     def _end_processes(self, run: Run) -> None:
         self._put_away(run, keep_channel=False)
         if run.pid:
-            self._dying.kill(run.pid, self._share)
+            self._dying.kill(run.pid)
         self._kill_strays()
 
     def _put_away(self, run: Run, *, keep_channel: bool) -> None:
@@ -360,7 +370,7 @@ class Warden:
         """
         self._strays_due = any(not run.pid for run in self._runs)
         if not self._strays_due:
-            processes.kill_strays(self._keeper.pids, self._running_pids())
+            processes.kill_strays(self._keeper.pids, self._running_pids(), self._dying)
 
     def _is_known(self, pid: int) -> bool:
         """Whether a sender is no process of the step: the guest's own, or none that has a name."""

@@ -58,9 +58,9 @@ async def provider(kind: str) -> AsyncIterator[SandboxProvider]:
 async def settles(holds: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + SETTLING_SECONDS
     # Nobody tells when a process of another process has ended.
-    while not holds() and time.monotonic() < deadline:  # noqa: ASYNC110
+    while not (held := holds()) and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.02)
-    return holds()
+    return held
 
 
 @pytest.mark.parametrize("what", [MEMORY, THREADS, CHILDREN], ids=["memory", "threads", "children"])
