@@ -34,7 +34,7 @@ def demo(
     ] = False,
     profile: ProfileName = "demo",
     source: Source = "",
-    mapping: Mapping = "",
+    mapping: Mapping = None,
     limit: Limit = None,
 ) -> None:
     """Run the whole loop on this machine: bootstrap, then rounds of search and training.
@@ -49,7 +49,7 @@ def evolve(
     name: Annotated[str, typer.Argument(help="Name of the run")],
     profile: ProfileName = "demo",
     source: Source = "",
-    mapping: Mapping = "",
+    mapping: Mapping = None,
     limit: Limit = None,
 ) -> None:
     """Start a run, or go on with the one of this name."""
@@ -61,7 +61,7 @@ def bootstrap(
     name: Annotated[str, typer.Argument(help="Name of the run")],
     profile: ProfileName = "demo",
     source: Source = "",
-    mapping: Mapping = "",
+    mapping: Mapping = None,
     limit: Limit = None,
 ) -> None:
     """Make the first policy of a run, and nothing more."""
@@ -90,7 +90,9 @@ def report(name: Annotated[str, typer.Argument(help="Name of the run")] = "demo"
         _print_report(context.database, context.run)
 
 
-def _wanted(name: str, profile: str, source: str, mapping: str, limit: int | None) -> NewRun:
+def _wanted(
+    name: str, profile: str, source: str, mapping: list[str] | None, limit: int | None
+) -> NewRun:
     """The options that say what a run is made from, read."""
     from services.problems.records import parse_mapping
     from services.profiles import load_profile
@@ -100,7 +102,7 @@ def _wanted(name: str, profile: str, source: str, mapping: str, limit: int | Non
         name=name,
         profile=load_profile(profile),
         source=source,
-        mapping=parse_mapping(mapping),
+        mapping=parse_mapping(",".join(mapping or ())),
         limit=limit,
     )
 

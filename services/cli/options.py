@@ -7,8 +7,11 @@ from typing import Annotated
 import typer
 
 Mapping = Annotated[
-    str,
-    typer.Option("--map", help="Fields of the source, as question=prompt,answer=target,id=uid"),
+    list[str] | None,
+    typer.Option(
+        "--map",
+        help="A field of the source, as question=prompt.0.content; repeat it, or part by commas",
+    ),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Take at most so many problems")]
 RunName = Annotated[str | None, typer.Option("--run", help="Only this run")]

@@ -23,7 +23,7 @@ def import_problems(
     source: Annotated[
         str, typer.Argument(help="A .jsonl, .json or .parquet file, gym:..., hf:...")
     ],
-    mapping: Mapping = "",
+    mapping: Mapping = None,
     limit: Limit = None,
     seed: Annotated[int, typer.Option(help="Seed of generated problems")] = 0,
     skip_ungradable: Annotated[
@@ -38,7 +38,7 @@ def import_problems(
         imported = import_source(
             database,
             source,
-            mapping=parse_mapping(mapping),
+            mapping=parse_mapping(",".join(mapping or ())),
             limit=limit,
             seed=seed,
             skip_ungradable=skip_ungradable,

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.errors import ProblemImportError
-from services.steps import clean
+from services.problems.forms import NothingThereError, at_path, form_of, last_user_message
+from services.steps import boxed, clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,7 @@ def content_hash(question: str) -> bytes:
 
 
 def parse_mapping(text: str) -> dict[str, str]:
-    """Read `question=prompt,answer=target`: our field, then the source's.
+    """Read `question=prompt.0.content,answer=target`: our field, then the path to the source's.
 
     Raises:
         ProblemImportError: not of this form, or no field of ours.
@@ -78,6 +79,10 @@ def read_record(
 ) -> ProblemRecord:
     """Check one row of a source.
 
+    `mapping` leads to our fields by paths (`services.problems.forms.at_path`); where it is empty,
+    a row of a public form is read as that form. A chat in place of a question is read as its last
+    user message.
+
     Raises:
         ProblemImportError: it is no object, a field is missing, of a wrong type, empty or too long.
     """
@@ -85,9 +90,17 @@ def read_record(
         raise ProblemImportError(
             f'{where} is {_kind(row)}, not an object; write {{"question": ..., "answer": ...}}.'
         )
+    form = None if mapping or isinstance(row.get("question"), str) else form_of(row)
+    if form is not None:
+        mapping = {ours: path for ours, path in form.mapping.items() if _leads(row, path)}
     question = _question(row, where, mapping)
     answer = _answer(_field(row, "answer", where, mapping), where)
     solution = _text(_field(row, "solution", where, mapping), "solution", where)
+    if form is not None:
+        question = form.bare(question)
+        answer = None if answer in form.no_answer else answer
+    elif "answer" not in mapping and "answer" not in row and solution is not None:
+        answer = boxed(solution) or None
     if answer is not None and GSM8K_MARK in answer:
         worked, _, answer = (part.strip() for part in answer.rpartition(GSM8K_MARK))
         solution = solution or worked or None
@@ -113,7 +126,8 @@ def read_record(
 
 
 def _question(row: Mapping[str, object], where: str, mapping: Mapping[str, str]) -> str:
-    question = _text(_field(row, "question", where, mapping), "question", where)
+    asked = last_user_message(_field(row, "question", where, mapping))
+    question = _text(asked, "question", where)
     if question is None:
         names = ", ".join(str(name) for name in list(row)[:10]) or "none"
         raise ProblemImportError(
@@ -133,23 +147,36 @@ def _question(row: Mapping[str, object], where: str, mapping: Mapping[str, str])
 def _field(row: Mapping[str, object], field: str, where: str, mapping: Mapping[str, str]) -> object:
     """The value of one of our fields; None where the row has none and nobody asked for it."""
     if field in mapping:
-        if mapping[field] not in row:
+        try:
+            return at_path(row, mapping[field])
+        except NothingThereError as error:
             raise ProblemImportError(
                 f"{where} has no field {mapping[field]!r}, which the mapping names for "
                 f"{field!r}; correct the mapping or add the field."
-            )
-        return row[mapping[field]]
+            ) from error
     return next((row[name] for name in FIELDS[field] if name in row), None)
 
 
+def _leads(row: Mapping[str, object], path: str) -> bool:
+    try:
+        return at_path(row, path) is not None
+    except NothingThereError:
+        return False
+
+
 def _answer(value: object, where: str) -> str | None:
-    """Text of an answer: numbers as they are written, a list as a JSON list of strings."""
+    """Text of an answer: numbers as they are written, a list as a JSON list of strings.
+
+    JSON's true and false are the answers `true` and `false`.
+    """
     if isinstance(value, list) and value:
         listed = [_answer(one, where) for one in value if not isinstance(one, list)]
         answers = [one for one in listed if one]
         if len(answers) == len(value):
             return json.dumps(answers, ensure_ascii=False)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
         return str(value)
     if isinstance(value, float) and math.isfinite(value):
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
