@@ -44,6 +44,7 @@ class TerminalReason(StrEnum):
     EXECUTION_ERRORS = "execution_errors"  # every candidate step failed to run
     MAX_DEPTH = "max_depth"  # the depth limit came before an answer
     UNPARSABLE_STEP = "unparsable_step"  # no candidate was a step at all
+    PROMPT_TOO_LONG = "prompt_too_long"  # a model's context does not hold the path to here
 
 
 class SearchStatus(StrEnum):

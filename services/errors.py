@@ -35,6 +35,13 @@ class DatasetEmpty(StepforgeError):
     """Curation found nothing to train on."""
 
 
+class PromptTooLong(StepforgeError):
+    """A model's context does not hold a prompt: a fact about the prompt, and no engine's failure.
+
+    Asking again cannot cure it, so whoever asked ends the path that the prompt is of.
+    """
+
+
 class InfrastructureError(StepforgeError):
     """An engine that the service stands on failed; the work may be tried again."""
 

@@ -63,6 +63,25 @@ def commit(database: Database, search: ClaimedSearch, result: SearchResult) -> N
         raise LEASES.lost(search)
 
 
+def with_too_long_questions(database: Database, round_id: int) -> list[int]:
+    """Problems of a round whose question is too long for the policy, in order."""
+    with database.begin() as connection:
+        rows = connection.execute(
+            text(
+                """
+                SELECT DISTINCT s.problem_id
+                FROM searches AS s
+                JOIN nodes AS n ON n.round_id = s.round_id AND n.search_id = s.id
+                WHERE s.round_id = :round_id AND s.status = 'done' AND n.node_no = 0
+                  AND n.terminal_reason = 'prompt_too_long'
+                ORDER BY s.problem_id
+                """
+            ),
+            {"round_id": round_id},
+        )
+        return [row.problem_id for row in rows]
+
+
 def progress(database: Database, round_id: int) -> SearchProgress:
     """Counts over the searches of a round."""
     with database.begin() as connection:

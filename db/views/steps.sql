@@ -45,7 +45,7 @@ COMMENT ON COLUMN v1.steps.ppm_checkpoint_id IS 'Checkpoint that gave the prior 
 COMMENT ON COLUMN v1.steps.depth IS 'Steps from the root, which has depth 0';
 COMMENT ON COLUMN v1.steps.kind IS 'root; code, final_code; thought, subquestion, reanswer, rephrased: steps in words; answer; unparsable';
 COMMENT ON COLUMN v1.steps.outcome IS 'What became of it: ok, raised, timed_out, out_of_memory, unparsable';
-COMMENT ON COLUMN v1.steps.terminal_reason IS 'Why rollouts ended here: answer, execution_errors, max_depth, unparsable_step; null: they went on';
+COMMENT ON COLUMN v1.steps.terminal_reason IS 'Why rollouts ended here: answer, execution_errors, max_depth, unparsable_step, prompt_too_long; null: they went on';
 COMMENT ON COLUMN v1.steps.verdict IS 'Of an answer: equal to the ground truth, different, undecided';
 COMMENT ON COLUMN v1.steps.leads_to_correct IS 'Some rollout through it was correct';
 COMMENT ON COLUMN v1.steps.leads_to_wrong IS 'Some rollout through it was wrong';

@@ -70,6 +70,7 @@ class HttpPolicy(_Client):
         Requests with the same affinity go to the same replica, whose prefix cache knows the tree.
 
         Raises:
+            PromptTooLong: the model's context does not hold a prompt.
             PolicyUnavailable: no replica answered in time, or the server refused.
         """
         request = CompletionRequest(
@@ -118,6 +119,7 @@ class HttpPpm(_Client):
         Prompts that begin alike go to the same replica.
 
         Raises:
+            PromptTooLong: the model's context does not hold a prompt.
             PolicyUnavailable: no replica answered in time, or the server refused.
         """
         if not prompts:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, TypeVar
 import aiohttp
 from pydantic import BaseModel, ValidationError
 
-from services.errors import ConfigurationError, PolicyUnavailable
-from services.inference.openai_api import ErrorAnswer, ModelAnswer
+from services.errors import ConfigurationError, PolicyUnavailable, PromptTooLong
+from services.inference.openai_api import CompletionRequest, ErrorAnswer, ModelAnswer
+from services.inference.too_long import is_too_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -114,6 +115,7 @@ class ModelServers:
         answer that is not of type `answer`, or that `accept` refuses, counts as a failure.
 
         Raises:
+            PromptTooLong: the model's context does not hold the prompt.
             PolicyUnavailable: the patience is used up, or the server refused the request.
         """
         started, failures = time.monotonic(), 0
@@ -146,7 +148,8 @@ class ModelServers:
         except (aiohttp.ClientError, OSError) as error:
             raise _TryAgain(f"the connection failed ({type(error).__name__}: {error})") from error
         if response.status != HTTPStatus.OK:
-            self._refuse(root, response, body_read.decode("utf-8", "replace"))
+            asked_for = body.max_tokens if isinstance(body, CompletionRequest) else 0
+            self._refuse(root, response, body_read.decode("utf-8", "replace"), asked_for)
         answer = _parsed(body_read, kind)
         if isinstance(answer, ModelAnswer):
             self._recognise(answer.model)
@@ -160,13 +163,20 @@ class ModelServers:
             raise _TryAgain(f"it answers as model {name!r} and before as {self._answering!r}")
         self._answering = self._answering or name
 
-    def _refuse(self, root: str, response: aiohttp.ClientResponse, text: str) -> None:
+    def _refuse(
+        self, root: str, response: aiohttp.ClientResponse, text: str, asked_for: int
+    ) -> None:
         """Raise what an answer other than 200 means."""
         reason = f"it answered {response.status}: {_message(text)}"
         if response.status == HTTPStatus.TOO_MANY_REQUESTS:
             raise _TryAgain(reason, after=_retry_after(response))
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise _TryAgain(reason, after=_retry_after(response))
+        if is_too_long(response.status, text, asked_for=asked_for):
+            raise PromptTooLong(
+                f"The prompt is too long for model {self._model!r} of {root}: {reason}. "
+                "Shorten it, or serve the model with a longer context."
+            )
         raise self._unavailable(root, reason)
 
     def _unavailable(self, root: str, reason: str) -> PolicyUnavailable:

@@ -10,6 +10,7 @@ anywhere and run again; of equal questions the one judged first is kept.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from db.queries import problems, synthesis
 from db.records.synthesis import DraftRecord
 from db.vocabulary import DraftStatus
+from services.errors import PromptTooLong
 from services.grading.classes import answer_classes
 from services.problems.records import content_hash
 from services.problems.synthesis_prompt import PROMPT_VERSION, read_question, synthesis_prompt
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from services.profiles import SearchProfile
     from services.rollouts.engine import Equipment
     from services.search.protocols import Policy
+
+logger = logging.getLogger(__name__)
 
 SHOWN = 3
 """Seed problems in a writer's prompt."""
@@ -100,13 +104,7 @@ async def _draft(
     chance = Random(f"{batch_seed}/{number}")  # noqa: S311
     shown = chance.sample(list(seeds), k=min(SHOWN, len(seeds)))
     seed = expansion_seed(batch_seed, number, "write")
-    written = await workshop.writer.propose(
-        synthesis_prompt([problem.question for problem in shown]),
-        count=1,
-        seed=seed,
-        affinity=number,
-    )
-    question = read_question(written[0].text)
+    question = await _write(workshop, shown, seed=seed, affinity=number)
     draft = DraftRecord(
         run_id=workshop.run_id,
         batch_seed=batch_seed,
@@ -123,6 +121,24 @@ async def _draft(
     ):
         return draft
     return await _solve(workshop, draft, question)
+
+
+async def _write(
+    workshop: Workshop, shown: Sequence[ProblemRow], *, seed: int, affinity: int
+) -> str | None:
+    """A question after examples; None where none was written, or the examples are too long."""
+    try:
+        written = await workshop.writer.propose(
+            synthesis_prompt([problem.question for problem in shown]),
+            count=1,
+            seed=seed,
+            affinity=affinity,
+        )
+    except PromptTooLong as error:
+        numbers = ", ".join(str(problem.id) for problem in shown)
+        logger.warning("No draft after problems %s: %s", numbers, error)
+        return None
+    return read_question(written[0].text)
 
 
 async def _solve(workshop: Workshop, draft: DraftRecord, question: str) -> DraftRecord:

@@ -21,6 +21,7 @@ from services.relabelling.replay import regradable, reselect, restate, set_rewar
 from services.rollouts.results import record_of, tree_of
 from services.runs import RUN_NAME
 from services.search.backup import as_stored
+from services.search.priors import scores_of
 from services.work.waiting import release_dead
 
 if TYPE_CHECKING:
@@ -224,14 +225,17 @@ async def relabel_tree(
 
 
 async def _set_priors(tree: Tree, value: ValueModel) -> None:
-    """What the PPM says of each node that ran, siblings together as in a search."""
+    """What the PPM says of each node that ran, siblings together as in a search.
+
+    A node that is too long for the PPM has no prior.
+    """
     for parent in tree.nodes:
         children = tree.viable_children(parent)
         if children:
             prefix = tree.prompt(parent)
-            scores = await value.score([prefix + child.segment for child in children])
+            scores = await scores_of(value, [prefix + child.segment for child in children])
             for child, score in zip(children, scores, strict=True):
-                child.prior = as_stored(score)
+                child.prior = None if score is None else as_stored(score)
 
 
 def _result(tree: Tree, sandbox: str) -> SearchResult:

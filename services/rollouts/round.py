@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from db.records.problems import ProblemRow
     from db.records.runs import RoundRow
     from db.records.searches import SearchProgress
+    from db.session import Database
     from services.reporting import Bar
     from services.stages import RunContext
 
 
 SEARCH = "search"
 """Name of the stage."""
+MOST_NAMED = 20
+"""Problems that one sentence names."""
 
 
 def open_round(context: RunContext, number: int) -> RoundRow:
@@ -104,6 +107,20 @@ def search_round_stage(context: RunContext, this_round: RoundRow) -> None:
             progress=lambda counts: _show(bar, counts),
             plan=plan.extend,
         ).wait(context.database, this_round.id)
+    _name_too_long_questions(context.database, this_round.id)
+
+
+def _name_too_long_questions(database: Database, round_id: int) -> None:
+    """Say which problems could not be searched because of their length; they stay unsolved."""
+    found = searches.with_too_long_questions(database, round_id)
+    if not found:
+        return
+    named = ", ".join(str(number) for number in found[:MOST_NAMED])
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    reporting.current().say(
+        f"{len(found)} questions are too long for the policy and were not searched: problems "
+        f"{named}{more}. Serve the policy with a longer context, or leave them out."
+    )
 
 
 def close_round(context: RunContext, this_round: RoundRow) -> None:

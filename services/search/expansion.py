@@ -1,16 +1,18 @@
 """Expansion: candidates become children; equal candidates become one child.
 
 Every candidate that is a step is executed. One that fails is stored with its outcome and can never
-be selected.
+be selected. A path that a model's context does not hold ends, and its search goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from typing import TYPE_CHECKING
 
 from db.vocabulary import Outcome, StepKind, TerminalReason
+from services.errors import PromptTooLong
 from services.search.actions import action_set
 from services.search.backup import (
     end_with_answer,
@@ -18,14 +20,19 @@ from services.search.backup import (
     end_without_answer,
     set_prior,
 )
+from services.search.priors import scores_of
 from services.search.tree import Node
 from services.steps import WORDS, Step, shown_error, shown_observation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from services.search.actions import Action
     from services.search.protocols import Assignment, Collaborators, Grader, Policy, ValueModel
     from services.search.tree import Tree
+    from services.steps import Candidate
+
+logger = logging.getLogger(__name__)
 
 UNNUMBERED = -1
 """A node's number until it is added to its tree."""
@@ -71,7 +78,11 @@ async def expand(
     Raises:
         InfrastructureError: policy, sandbox, grader or PPM failed; the node is as it was before.
     """
-    steps = merge(await _propose(tree, node, assignment, collaborators.policy))
+    proposed = await _propose(tree, node, assignment, collaborators.policy)
+    if proposed is None:
+        end_without_answer(node, TerminalReason.PROMPT_TOO_LONG)
+        return
+    steps = merge(proposed)
     if assignment.profile.deviations.answer_discards_siblings:
         steps = without_siblings_of_an_answer(steps)
     children = [
@@ -100,7 +111,10 @@ async def expand(
             end_without_answer(child, TerminalReason.MAX_DEPTH)
         tree.add(child)
     for child, prior in priors:
-        set_prior(child, prior)
+        if prior is not None:
+            set_prior(child, prior)
+        elif child.terminal_reason is None:
+            end_without_answer(child, TerminalReason.PROMPT_TOO_LONG)
     node.expanded = True
     if not tree.viable_children(node):
         end_without_answer(node, dead_end_reason(children))
@@ -115,15 +129,17 @@ def dead_end_reason(children: Sequence[Node]) -> TerminalReason:
 
 async def _propose(
     tree: Tree, node: Node, assignment: Assignment, policy: Policy
-) -> list[tuple[Step, int]]:
+) -> list[tuple[Step, int]] | None:
     """The candidates of every action that is open at a node, as steps with their tokens.
 
-    Seeds of a node's only action do not depend on its name.
+    An action whose prompt is too long has none; None where that is so of all of them. Seeds of a
+    node's only action do not depend on its name.
     """
     actions = action_set(assignment.profile.actions).open_at(tree, node)
-    answers = await asyncio.gather(
-        *(
-            policy.propose(
+
+    async def ask(action: Action) -> list[Candidate] | None:
+        try:
+            return await policy.propose(
                 action.prompt(tree, node),
                 count=assignment.profile.candidates if action.several else 1,
                 seed=expansion_seed(
@@ -131,13 +147,17 @@ async def _propose(
                 ),
                 affinity=assignment.affinity,
             )
-            for action in actions
-        )
-    )
+        except PromptTooLong as error:
+            logger.info("search %d, node %d: %s", assignment.affinity, node.number, error)
+            return None
+
+    answers = await asyncio.gather(*(ask(action) for action in actions))
+    if all(candidates is None for candidates in answers):
+        return None
     return [
         (action.read(candidate.text, node), candidate.tokens)
         for action, candidates in zip(actions, answers, strict=True)
-        for candidate in candidates
+        for candidate in candidates or ()
     ]
 
 
@@ -178,11 +198,12 @@ async def _grade(child: Node, truth: str | None, grader: Grader) -> None:
 
 async def _priors(
     tree: Tree, node: Node, children: Sequence[Node], value: ValueModel | None
-) -> list[tuple[Node, float]]:
-    """What the PPM says of each child that ran; nothing without a PPM."""
+) -> list[tuple[Node, float | None]]:
+    """What the PPM says of each child that ran, None where it is too long for it; nothing
+    without a PPM."""
     viable = [child for child in children if child.is_viable]
     if value is None or not viable:
         return []
     prefix = tree.prompt(node)
-    scores = await value.score([prefix + child.segment for child in viable])
+    scores = await scores_of(value, [prefix + child.segment for child in viable])
     return list(zip(viable, scores, strict=True))

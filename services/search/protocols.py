@@ -1,7 +1,8 @@
 """What a search needs from the world. Whatever keeps these contracts can be searched with.
 
 An implementation raises `InfrastructureError` when it fails itself; the search then stops without
-a label for whatever it was doing.
+a label for whatever it was doing. A model raises `PromptTooLong` when its context does not hold
+what it is asked about; that ends the path, and the search goes on.
 """
 
 from __future__ import annotations

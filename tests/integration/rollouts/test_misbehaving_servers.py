@@ -253,3 +253,88 @@ async def test_more_candidates_than_were_asked_for_are_no_answer(database: Datab
     assert (counts.done, counts.failed) == (0, 1)
     assert rows(database, "SELECT * FROM v1.steps") == []
     assert "does not fit the request" in searches.LEASES.last_error(database, round_id)
+
+
+REFUSALS = {
+    "vLLM": (
+        400,
+        "This model's maximum context length is 4096 tokens. However, you requested 5000",
+    ),
+    "vLLM, prompt": (
+        400,
+        "The decoder prompt (length 5000) is longer than the maximum model length of 4096.",
+    ),
+    "SGLang": (
+        400,
+        "The input (5000 tokens) is longer than the model's context length (4096 tokens).",
+    ),
+    "local": (400, "The prompt has 5000 tokens; the model /models/p takes 1 to 4095. Shorten it."),
+    "TGI": (422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096"),
+    "proxy": (413, "<html>Request Entity Too Large</html>"),
+}
+every_refusal = pytest.mark.parametrize(
+    ("status", "message"), REFUSALS.values(), ids=REFUSALS.keys()
+)
+
+
+def refusing(status: int, message: str, *, of: Callable[[str], bool]) -> Trouble:
+    """A server that refuses some prompts."""
+
+    async def trouble(request: web.Request) -> web.Response | None:
+        if not of(json.loads(await request.read())["prompt"]):
+            return None
+        return web.json_response({"error": {"message": message}}, status=status)
+
+    return trouble
+
+
+@every_refusal
+async def test_a_question_that_is_too_long_ends_its_own_search_and_no_other(
+    database: Database, status: int, message: str
+) -> None:
+    long_one: list[str] = []
+
+    def is_first_question(prompt: str) -> bool:
+        long_one.append(prompt.split("# Step")[0])
+        return prompt.startswith(long_one[0])
+
+    trouble = refusing(status, message, of=is_first_question)
+    server = Server(trouble=trouble, troubled=range(10_000))
+    round_id = await search(database, server)
+    counts = searches.progress(database, round_id)
+    assert (counts.done, counts.failed) == (2, 0)
+    ended = rows(database, "SELECT search_id FROM nodes WHERE terminal_reason = 'prompt_too_long'")
+    assert len(ended) == 1
+    assert len(rows(database, "SELECT FROM nodes WHERE kind = 'code' AND outcome = 'ok'")) > 1
+    problem = rows(database, f"SELECT problem_id FROM searches WHERE id = {ended[0][0]}")
+    assert searches.with_too_long_questions(database, round_id) == [problem[0][0]]
+
+
+async def test_a_path_that_grows_too_long_ends_and_the_search_goes_on(database: Database) -> None:
+    trouble = refusing(*REFUSALS["vLLM"], of=lambda prompt: END_OF_STEP in prompt)
+    server = Server(trouble=trouble, troubled=range(10_000))
+    round_id = await search(database, server, searches_planned=1)
+    assert searches.progress(database, round_id).done == 1
+    ended = rows(
+        database, "SELECT DISTINCT depth FROM nodes WHERE terminal_reason = 'prompt_too_long'"
+    )
+    assert ended == [(1,)]
+    assert searches.with_too_long_questions(database, round_id) == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The model `policy` does not exist.",
+        # No prompt would fit beside a step of 64 tokens: a setting is wrong.
+        "This model's maximum context length is 64 tokens. However, you requested 90 tokens.",
+    ],
+)
+async def test_a_refusal_of_another_nature_labels_nothing_and_is_repeated_in_its_words(
+    database: Database, message: str
+) -> None:
+    server = Server(trouble=refusing(400, message, of=lambda _: True), troubled=range(10_000))
+    round_id = await search(database, server, searches_planned=1)
+    counts = searches.progress(database, round_id)
+    assert (counts.done, counts.failed) == (0, 1)
+    assert message.rstrip(".") in searches.LEASES.last_error(database, round_id)
