@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path  # noqa: TC003  # Typer reads the annotation
 from typing import Annotated
 
 import typer
@@ -26,11 +27,17 @@ def import_problems(
     mapping: Mapping = None,
     limit: Limit = None,
     seed: Annotated[int, typer.Option(help="Seed of generated problems")] = 0,
-    skip_ungradable: Annotated[
-        bool, typer.Option(help="Leave out problems whose answer no grader can read")
+    skip_bad: Annotated[
+        bool,
+        typer.Option("--skip-bad", help="Leave out what cannot be used; see --rejects"),
     ] = False,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(help="File for what --skip-bad leaves out; else SOURCE.rejects.jsonl"),
+    ] = None,
 ) -> None:
-    """Import problems; all of a source or nothing of it."""
+    """Import problems; all of a source or nothing of it, unless --skip-bad is given."""
+    from services.problems.faults import rejects_of
     from services.problems.records import parse_mapping
     from services.problems.store import import_source
 
@@ -41,7 +48,7 @@ def import_problems(
             mapping=parse_mapping(",".join(mapping or ())),
             limit=limit,
             seed=seed,
-            skip_ungradable=skip_ungradable,
+            rejects=(rejects or rejects_of(source)) if skip_bad else None,
         )
     console.print(imported.sentence(), highlight=False, markup=False, soft_wrap=True)
 

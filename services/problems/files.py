@@ -16,21 +16,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from services.problems.faults import OnBad
+
 Row = tuple[str, object]
 """Where it stands, for messages, and what stands there."""
 
 _MOST_LINE_BYTES = 4 * 1024 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PARQUET_ROWS = 1024
+_KEPT_OF_BROKEN = 64 * 1024
+"""Bytes of a line that is no JSON that are given on."""
 
 
-def read_rows(path: Path, *, most_line_bytes: int = _MOST_LINE_BYTES) -> Iterator[Row]:
+def read_rows(
+    path: Path, *, most_line_bytes: int = _MOST_LINE_BYTES, on_bad: OnBad | None = None
+) -> Iterator[Row]:
     """The rows of a .jsonl, .json or .parquet file; a line has at most `most_line_bytes`.
+
+    A line that is broken is told to `on_bad`, where there is one, and the next one is read.
 
     Raises:
         ProblemImportError: no such file, another kind of file, or its form is broken; says where.
     """
-    lines = partial(_json_lines, most_bytes=most_line_bytes)
+    lines = partial(_json_lines, most_bytes=most_line_bytes, on_bad=on_bad)
     readers: dict[str, Callable[[Path], Iterator[Row]]] = {
         ".jsonl": lines,
         ".json": _json_array,
@@ -53,19 +61,38 @@ def read_rows(path: Path, *, most_line_bytes: int = _MOST_LINE_BYTES) -> Iterato
         ) from error
 
 
-def _json_lines(path: Path, most_bytes: int) -> Iterator[Row]:
+def _json_lines(path: Path, most_bytes: int, on_bad: OnBad | None) -> Iterator[Row]:
     with path.open("rb") as file:
         number = 0
         while line := file.readline(most_bytes + 1):
             number += 1
             where = f"{path.name} line {number}"
-            if len(line) > most_bytes:
-                raise ProblemImportError(
-                    f"{where} is longer than {most_bytes:,} bytes; write one JSON object a line."
-                )
-            text = _decoded(line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line, where)
-            if text.strip():
-                yield where, _parsed(text, where, "write one JSON object on each line")
+            line = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
+            try:
+                found = _line(line, where, most_bytes)
+            except ProblemImportError as error:
+                if on_bad is None:
+                    raise
+                on_bad(where, str(error), line[:_KEPT_OF_BROKEN].decode("utf-8", "replace"))
+                while line and not line.endswith(b"\n"):
+                    line = file.readline(most_bytes)
+                continue
+            if found is not None:
+                yield found
+
+
+def _line(line: bytes, where: str, most_bytes: int) -> Row | None:
+    """The row of one line; None where it is blank."""
+    if len(line) > most_bytes:
+        raise ProblemImportError(
+            f"{where} is longer than {most_bytes:,} bytes; write one JSON object a line."
+        )
+    text = _decoded(line, where)
+    return (
+        (where, _parsed(text, where, "write one JSON object on each line"))
+        if text.strip()
+        else None
+    )
 
 
 def _json_array(path: Path) -> Iterator[Row]:

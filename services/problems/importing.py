@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.errors import ProblemImportError
+from db.vocabulary import Verdict
+from services.problems.faults import Faults
 from services.problems.records import content_hash
 
 if TYPE_CHECKING:
@@ -32,74 +33,124 @@ class ImportPlan:
 
     records: tuple[ProblemRecord, ...]
     duplicates: tuple[Skipped, ...] = ()
-    ungradable: tuple[Skipped, ...] = ()
-    """Empty unless ungradable problems were to be skipped."""
 
 
 async def prepare(
     records: Iterable[ProblemRecord],
     *,
     grader: Grader,
-    skip_ungradable: bool = False,
+    faults: Faults | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImportPlan:
     """Read every record, drop repeated questions, and check that each answer can be graded.
 
-    A record without an answer is kept: its trajectories are labelled by agreement. `progress` is
-    called with the questions checked and their total.
+    A record without an answer is kept: its trajectories are labelled by agreement. A question that
+    stands twice is one problem where the grader finds its answers equal; otherwise neither of its
+    records can be used, as nothing says which is right. `progress` is called with the questions
+    checked and their total.
 
     Raises:
         ProblemImportError: an id or a question stands for two things, or an answer cannot be
-            compared with another (unless `skip_ungradable`).
+            compared with another (unless `faults` leaves such records out).
         GraderUnavailable: the grader could not run.
     """
-    distinct, duplicates = _without_repeats(records)
+    faults = faults or Faults()
+    distinct, repeats = _distinct(records, faults)
+    duplicates, contradicted = await _judged(repeats, grader, faults)
+    distinct = [record for record in distinct if record.where not in contradicted]
     kept: list[ProblemRecord] = []
-    ungradable: list[Skipped] = []
     for start in range(0, len(distinct), _GRADED_AT_A_TIME):
         part = distinct[start : start + _GRADED_AT_A_TIME]
         for record, gradable in zip(part, await _gradable(part, grader), strict=True):
             if gradable:
                 kept.append(record)
                 continue
-            reason = f"{record.where}: the answer {_short(record.answer)} cannot be compared"
-            if not skip_ungradable:
-                raise ProblemImportError(
-                    f"{reason} with other answers; correct it, or pass --skip-ungradable to leave "
-                    "such problems out."
-                )
-            ungradable.append(Skipped(record, f"{reason}."))
+            answer = _short(record.answer)
+            _note(faults, record, f"the answer {answer} cannot be compared with others; correct it")
         if progress is not None:
             progress(start + len(part), len(distinct))
-    return ImportPlan(tuple(kept), duplicates, tuple(ungradable))
+    if faults.leaves_out:
+        for skipped in duplicates:
+            faults.note(skipped.record.where, skipped.reason, _entry(skipped.record))
+    faults.end()
+    return ImportPlan(tuple(kept), duplicates)
 
 
-def _without_repeats(
-    records: Iterable[ProblemRecord],
-) -> tuple[list[ProblemRecord], tuple[Skipped, ...]]:
-    """The first record of each question, and those that repeat one with the same answer."""
+def _distinct(
+    records: Iterable[ProblemRecord], faults: Faults
+) -> tuple[list[ProblemRecord], list[tuple[ProblemRecord, ProblemRecord]]]:
+    """The first record of each question, and each later one with the first that it repeats."""
     by_hash: dict[bytes, ProblemRecord] = {}
     by_id: dict[str, ProblemRecord] = {}
-    duplicates: list[Skipped] = []
+    repeats: list[tuple[ProblemRecord, ProblemRecord]] = []
     for record in records:
         digest = content_hash(record.question)
         same = by_hash.get(digest)
-        if same is not None and same.answer != record.answer:
-            raise ProblemImportError(
-                f"{record.where} asks the question of {same.where} but answers "
-                f"{_short(record.answer)} instead of {_short(same.answer)}; correct one of them."
-            )
         if same is not None:
-            duplicates.append(Skipped(record, f"{record.where} repeats {same.where}."))
+            repeats.append((record, same))
             continue
         named = by_id.get(record.external_id)
         if named is not None:
-            raise ProblemImportError(
-                f"{record.where} has the id {_short(record.external_id)} of {named.where}; give "
-                "each problem an id of its own."
+            taken = _short(record.external_id)
+            _note(
+                faults,
+                record,
+                f"it has the id {taken} of {named.where}; give each problem an id of its own",
             )
+            continue
         by_hash[digest] = by_id[record.external_id] = record
-    return list(by_hash.values()), tuple(duplicates)
+    return list(by_hash.values()), repeats
+
+
+async def _judged(
+    repeats: Sequence[tuple[ProblemRecord, ProblemRecord]], grader: Grader, faults: Faults
+) -> tuple[tuple[Skipped, ...], set[str]]:
+    """Repeats with an equal answer, and the places of the first records that others contradict."""
+    duplicates: list[Skipped] = []
+    contradicted: set[str] = set()
+    for start in range(0, len(repeats), _GRADED_AT_A_TIME):
+        part = repeats[start : start + _GRADED_AT_A_TIME]
+        verdicts = await asyncio.gather(*(_compared(*pair, grader) for pair in part))
+        for (record, same), verdict in zip(part, verdicts, strict=True):
+            if verdict is Verdict.EQUAL:
+                reason = f"{record.where} repeats {same.where}."
+                duplicates.append(Skipped(record, reason))
+                continue
+            unsure = verdict is Verdict.UNDECIDED
+            _note(
+                faults,
+                record,
+                f"it asks the question of {same.where} but answers {_short(record.answer)} instead "
+                f"of {_short(same.answer)}"
+                + (", and the grader cannot say whether these are equal" if unsure else "")
+                + "; correct one of them",
+            )
+            if faults.leaves_out and same.where not in contradicted:
+                _note(faults, same, f"it is contradicted by {record.where}; correct one of them")
+            contradicted.add(same.where)
+    return tuple(duplicates), contradicted
+
+
+async def _compared(record: ProblemRecord, same: ProblemRecord, grader: Grader) -> Verdict:
+    """Most repeats are spelled alike, and the grader is asked about the others only."""
+    if record.answer == same.answer:
+        return Verdict.EQUAL
+    if record.answer is None or same.answer is None:
+        return Verdict.DIFFERENT
+    return await grader.grade(record.answer, truth=same.answer)
+
+
+def _note(faults: Faults, record: ProblemRecord, why: str) -> None:
+    faults.note(record.where, f"{record.where}: {why}.", _entry(record))
+
+
+def _entry(record: ProblemRecord) -> dict[str, str | None]:
+    return {
+        "id": record.external_id,
+        "question": record.question,
+        "answer": record.answer,
+        "solution": record.solution,
+    }
 
 
 async def _gradable(records: Sequence[ProblemRecord], grader: Grader) -> list[bool]:

@@ -10,7 +10,6 @@ Records are read one by one; whoever stores them first reads them all
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -21,6 +20,7 @@ from services.problems.records import read_record
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from services.problems.faults import OnBad
     from services.problems.files import Row
     from services.problems.records import ProblemRecord
 
@@ -47,7 +47,12 @@ def contamination_of(source: str) -> str | None:
 
 
 def read_source(
-    source: str, *, limit: int | None, seed: int, mapping: Mapping[str, str]
+    source: str,
+    *,
+    limit: int | None,
+    seed: int,
+    mapping: Mapping[str, str],
+    on_bad: OnBad | None = None,
 ) -> Iterator[ProblemRecord]:
     """The first `limit` problems of a source, all of them where it is None.
 
@@ -55,21 +60,41 @@ def read_source(
         source: a path, `gym:NAME` or `hf:NAME[:CONFIG][:SPLIT]`.
         seed: of the generator; files and hub data sets are read in order.
         mapping: our field (`question`, `answer`, `id`, `solution`) to the source's.
+        on_bad: told of each entry that is wrong; it does not count towards the limit.
 
     Raises:
-        ProblemImportError: while the records are read, at the first that is wrong.
+        ProblemImportError: while the records are read, at the first that is wrong where there is
+            no `on_bad`, or where the source as a whole cannot be read.
     """
+    empty, taken = True, 0
+
+    def noting(where: str, reason: str, entry: object) -> None:
+        nonlocal empty
+        empty = False
+        if on_bad is not None:
+            on_bad(where, reason, entry)
+
+    tell = None if on_bad is None else noting
     kind, colon, name = source.partition(":")
     if colon and kind == "gym":
         rows, title = _gym_rows(name, limit, seed), source
     elif colon and kind == "hf":
         rows, title = _hub_rows(name), source
     else:
-        rows, title = read_rows(Path(source)), Path(source).name
-    empty = True
-    for where, row in islice(rows, limit):
+        rows, title = read_rows(Path(source), on_bad=tell), Path(source).name
+    for where, row in rows:
         empty = False
-        yield read_record(row, source=title, where=where, mapping=mapping)
+        try:
+            record = read_record(row, source=title, where=where, mapping=mapping)
+        except ProblemImportError as error:
+            if on_bad is None:
+                raise
+            on_bad(where, str(error), row)
+            continue
+        yield record
+        taken += 1
+        if taken == limit:
+            return
     if empty:
         raise ProblemImportError(f"{title} holds no problems; check that it is the right source.")
 

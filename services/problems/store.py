@@ -10,12 +10,14 @@ from db.queries import problems
 from db.records.problems import NewProblem
 from services import reporting
 from services.grading.process import ProcessGrader
+from services.problems.faults import Faults
 from services.problems.importing import ImportPlan, prepare
 from services.problems.records import content_hash
 from services.problems.sources import contamination_of, read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from db.session import Database
     from services.problems.records import ProblemRecord
@@ -34,7 +36,9 @@ class Imported:
     inserted: int
     already_there: int
     duplicates: int
-    ungradable: int
+    left_out: int = 0
+    """Entries that cannot be used; they and the duplicates are in the file `rejects`."""
+    rejects: Path | None = None
 
     def sentence(self) -> str:
         """For people."""
@@ -43,8 +47,10 @@ class Imported:
             parts.append(f"{self.already_there} were stored already.")
         if self.duplicates:
             parts.append(f"{self.duplicates} stand in the source more than once and were skipped.")
-        if self.ungradable:
-            parts.append(f"{self.ungradable} were left out: no grader can read their answer.")
+        if self.left_out:
+            parts.append(f"{self.left_out} cannot be used and were left out.")
+        if self.rejects is not None:
+            parts.append(f"What was left out is in {self.rejects}, with the reasons.")
         contamination = contamination_of(self.source)
         if contamination:
             parts.append(contamination)
@@ -58,17 +64,19 @@ def import_source(
     mapping: Mapping[str, str],
     limit: int | None,
     seed: int,
-    skip_ungradable: bool = False,
+    rejects: Path | None = None,
 ) -> Imported:
     """Store the problems of a source, or nothing.
+
+    Where `rejects` names a file, what cannot be used is left out and written there.
 
     Raises:
         ProblemImportError: the source cannot be read, or a problem in it is not one; says where.
         DatabaseError: a question is stored already with another answer.
     """
-    with reporting.current().bar("Reading the problems", None) as bar:
-        records = _counted(read_source(source, limit=limit, seed=seed, mapping=mapping), bar)
-        plan = asyncio.run(_prepare(records, skip_ungradable=skip_ungradable))
+    with reporting.current().bar("Reading the problems", None) as bar, Faults(rejects) as faults:
+        read = read_source(source, limit=limit, seed=seed, mapping=mapping, on_bad=faults.note)
+        plan = asyncio.run(_prepare(_counted(read, bar), faults))
     new = [
         NewProblem(
             source=record.source,
@@ -88,14 +96,15 @@ def import_source(
         inserted=counts.inserted,
         already_there=counts.already_there,
         duplicates=len(plan.duplicates),
-        ungradable=len(plan.ungradable),
+        left_out=faults.count - len(plan.duplicates) if rejects else 0,
+        rejects=rejects if faults.count else None,
     )
 
 
-async def _prepare(records: Iterable[ProblemRecord], *, skip_ungradable: bool) -> ImportPlan:
+async def _prepare(records: Iterable[ProblemRecord], faults: Faults) -> ImportPlan:
     grader = ProcessGrader()
     try:
-        return await prepare(records, grader=grader, skip_ungradable=skip_ungradable)
+        return await prepare(records, grader=grader, faults=faults)
     finally:
         await grader.close()
 

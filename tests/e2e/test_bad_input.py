@@ -66,7 +66,7 @@ def refused(home: CommandHome, *command: str) -> str:
         (lines(GOOD, {**GOOD, "id": "b", "answer": "4"}), ("line 2", "line 1")),
         (
             lines(GOOD, {"id": "b", "question": "What?", "answer": "\\frac{1}{"}),
-            ("line 2", "--skip-ungradable"),
+            ("line 2", "--skip-bad"),
         ),
     ],
     ids=["malformed", "missing field", "empty", "not UTF-8", "same id", "conflict", "ungradable"],
@@ -82,6 +82,22 @@ def test_a_bad_source_imports_nothing(
     for words in said:
         assert words in sentence
     assert stored(home) == before
+
+
+def test_what_cannot_be_used_is_left_out_and_written_beside_the_source(
+    home: CommandHome, tmp_path: Path
+) -> None:
+    source = tmp_path / "partly.jsonl"
+    good = {"id": "partly", "question": "What is 40 + 2?", "answer": "42"}
+    spelled = {"question": "What is 40 + 2?", "answer": r"\$ 42"}
+    source.write_bytes(lines(b"{", {"question": "Left out?", "answer": ""}, good, spelled))
+    output = home.run("problems", "import", str(source), "--skip-bad")
+    assert "Imported 1 problems" in output
+    assert "2 cannot be used and were left out" in output
+    left_out = (tmp_path / "partly.jsonl.rejects.jsonl").read_text().splitlines()
+    assert [json.loads(line)["where"] for line in left_out] == [
+        f"partly.jsonl line {k}" for k in (1, 2, 4)
+    ]
 
 
 def test_a_missing_source_is_named(home: CommandHome) -> None:

@@ -60,4 +60,3 @@ async def test_public_sets_are_planned_whole(shared_data: Path, name: str, probl
             read_source(str(shared_data / name), limit=None, seed=0, mapping={}), grader=grader
         )
     assert len(plan.records) + len(plan.duplicates) == problems
-    assert plan.ungradable == ()
