@@ -66,6 +66,17 @@ def insert_all(connection: Connection, problems: Sequence[NewProblem]) -> Import
     return ImportCounts(inserted=inserted, already_there=len(problems) - inserted)
 
 
+def answers_by_hash(database: Database, hashes: Sequence[bytes]) -> dict[bytes, str | None]:
+    """The stored answers of the questions with these content hashes; new ones are not in it."""
+    with database.begin() as connection:
+        rows = connection.execute(
+            select(Problem.content_hash, Problem.answer).where(
+                Problem.content_hash == any_of(hashes)
+            )
+        )
+        return {bytes(content_hash): answer for content_hash, answer in rows}
+
+
 def ids_by_hash(database: Database, hashes: Sequence[bytes]) -> list[int]:
     """Ids of the problems with these content hashes, in the order of the hashes."""
     with database.begin() as connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from db.vocabulary import Verdict
@@ -11,7 +11,7 @@ from services.problems.faults import Faults
 from services.problems.records import content_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from services.grading.base import Grader
     from services.problems.records import ProblemRecord
@@ -40,6 +40,7 @@ async def prepare(
     *,
     grader: Grader,
     faults: Faults | None = None,
+    stored: Callable[[Sequence[bytes]], Mapping[bytes, str | None]] = lambda _: {},
     progress: Callable[[int, int], None] | None = None,
 ) -> ImportPlan:
     """Read every record, drop repeated questions, and check that each answer can be graded.
@@ -47,7 +48,8 @@ async def prepare(
     A record without an answer is kept: its trajectories are labelled by agreement. A question that
     stands twice is one problem where the grader finds its answers equal; otherwise neither of its
     records can be used, as nothing says which is right. `progress` is called with the questions
-    checked and their total.
+    checked and their total. `stored` gives the answers of those questions, by content hash, that
+    are stored already: a record with an equal answer takes the stored spelling.
 
     Raises:
         ProblemImportError: an id or a question stands for two things, or an answer cannot be
@@ -61,12 +63,14 @@ async def prepare(
     kept: list[ProblemRecord] = []
     for start in range(0, len(distinct), _GRADED_AT_A_TIME):
         part = distinct[start : start + _GRADED_AT_A_TIME]
+        gradable_ones = []
         for record, gradable in zip(part, await _gradable(part, grader), strict=True):
             if gradable:
-                kept.append(record)
+                gradable_ones.append(record)
                 continue
             answer = _short(record.answer)
             _note(faults, record, f"the answer {answer} cannot be compared with others; correct it")
+        kept += await _as_stored(gradable_ones, stored, grader, faults)
         if progress is not None:
             progress(start + len(part), len(distinct))
     if faults.leaves_out:
@@ -129,6 +133,34 @@ async def _judged(
                 _note(faults, same, f"it is contradicted by {record.where}; correct one of them")
             contradicted.add(same.where)
     return tuple(duplicates), contradicted
+
+
+async def _as_stored(
+    records: Sequence[ProblemRecord],
+    stored: Callable[[Sequence[bytes]], Mapping[bytes, str | None]],
+    grader: Grader,
+    faults: Faults,
+) -> list[ProblemRecord]:
+    """The records, those of stored questions with the stored answer; contradicting ones noted."""
+    digests = [content_hash(record.question) for record in records]
+    answers = stored(digests)
+    agreeing = []
+    for record, digest in zip(records, digests, strict=True):
+        there = replace(record, answer=answers.get(digest, record.answer))
+        verdict = await _compared(record, there, grader)
+        if verdict is Verdict.EQUAL:
+            agreeing.append(there)
+            continue
+        unsure = verdict is Verdict.UNDECIDED
+        _note(
+            faults,
+            record,
+            f"this question is stored with the answer {_short(there.answer)}, not "
+            f"{_short(record.answer)}"
+            + (", and the grader cannot say whether these are equal" if unsure else "")
+            + "; correct or remove this problem",
+        )
+    return agreeing
 
 
 async def _compared(record: ProblemRecord, same: ProblemRecord, grader: Grader) -> Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from db.queries import problems
@@ -76,7 +77,7 @@ def import_source(
     """
     with reporting.current().bar("Reading the problems", None) as bar, Faults(rejects) as faults:
         read = read_source(source, limit=limit, seed=seed, mapping=mapping, on_bad=faults.note)
-        plan = asyncio.run(_prepare(_counted(read, bar), faults))
+        plan = asyncio.run(_prepare(database, _counted(read, bar), faults))
     new = [
         NewProblem(
             source=record.source,
@@ -101,10 +102,17 @@ def import_source(
     )
 
 
-async def _prepare(records: Iterable[ProblemRecord], faults: Faults) -> ImportPlan:
+async def _prepare(
+    database: Database, records: Iterable[ProblemRecord], faults: Faults
+) -> ImportPlan:
     grader = ProcessGrader()
     try:
-        return await prepare(records, grader=grader, faults=faults)
+        return await prepare(
+            records,
+            grader=grader,
+            faults=faults,
+            stored=partial(problems.answers_by_hash, database),
+        )
     finally:
         await grader.close()
 

@@ -12,7 +12,7 @@ from services.errors import ProblemImportError
 from services.grading.plain import PlainGrader
 from services.problems.faults import Faults
 from services.problems.importing import ImportPlan, prepare
-from services.problems.records import ProblemRecord
+from services.problems.records import ProblemRecord, content_hash
 from services.problems.sources import read_source
 
 _lines = count(1)
@@ -76,6 +76,19 @@ async def test_answers_that_the_grader_cannot_compare_conflict() -> None:
     records = [a_record("2?", "1"), a_record("2?", "2")]
     with pytest.raises(ProblemImportError, match="the grader cannot say whether"):
         await prepare(records, grader=UndecidedGrader())
+
+
+async def test_a_stored_question_keeps_the_spelling_of_its_answer() -> None:
+    record = a_record("2?", "0.5")
+    stored = {content_hash("2?"): "1/2"}
+    plan = await prepare([record], grader=PlainGrader(), stored=lambda _: stored)
+    assert [kept.answer for kept in plan.records] == ["1/2"]
+
+
+async def test_a_stored_question_with_another_answer_is_refused() -> None:
+    stored = {content_hash("2?"): "3"}
+    with pytest.raises(ProblemImportError, match="is stored with the answer '3', not '4'"):
+        await prepare([a_record("2?")], grader=PlainGrader(), stored=lambda _: stored)
 
 
 async def test_every_fault_is_counted_and_the_first_twenty_are_told() -> None:
