@@ -59,14 +59,15 @@ async def prepare(
     faults = faults or Faults()
     distinct, repeats = _distinct(records, faults)
     duplicates, contradicted = await _judged(repeats, grader, faults)
-    distinct = [record for record in distinct if record.where not in contradicted]
+    distinct = [pair for pair in distinct if pair[1].where not in contradicted]
     kept: list[ProblemRecord] = []
     for start in range(0, len(distinct), _GRADED_AT_A_TIME):
         part = distinct[start : start + _GRADED_AT_A_TIME]
         gradable_ones = []
-        for record, gradable in zip(part, await _gradable(part, grader), strict=True):
+        readable = await _gradable([record for _, record in part], grader)
+        for (digest, record), gradable in zip(part, readable, strict=True):
             if gradable:
-                gradable_ones.append(record)
+                gradable_ones.append((digest, record))
                 continue
             answer = _short(record.answer)
             _note(faults, record, f"the answer {answer} cannot be compared with others; correct it")
@@ -82,8 +83,8 @@ async def prepare(
 
 def _distinct(
     records: Iterable[ProblemRecord], faults: Faults
-) -> tuple[list[ProblemRecord], list[tuple[ProblemRecord, ProblemRecord]]]:
-    """The first record of each question, and each later one with the first that it repeats."""
+) -> tuple[list[tuple[bytes, ProblemRecord]], list[tuple[ProblemRecord, ProblemRecord]]]:
+    """The first record of each question with its hash, and later ones with that first one."""
     by_hash: dict[bytes, ProblemRecord] = {}
     by_id: dict[str, ProblemRecord] = {}
     repeats: list[tuple[ProblemRecord, ProblemRecord]] = []
@@ -103,7 +104,7 @@ def _distinct(
             )
             continue
         by_hash[digest] = by_id[record.external_id] = record
-    return list(by_hash.values()), repeats
+    return list(by_hash.items()), repeats
 
 
 async def _judged(
@@ -136,17 +137,19 @@ async def _judged(
 
 
 async def _as_stored(
-    records: Sequence[ProblemRecord],
+    records: Sequence[tuple[bytes, ProblemRecord]],
     stored: Callable[[Sequence[bytes]], Mapping[bytes, str | None]],
     grader: Grader,
     faults: Faults,
 ) -> list[ProblemRecord]:
     """The records, those of stored questions with the stored answer; contradicting ones noted."""
-    digests = [content_hash(record.question) for record in records]
-    answers = stored(digests)
+    answers = stored([digest for digest, _ in records])
     agreeing = []
-    for record, digest in zip(records, digests, strict=True):
-        there = replace(record, answer=answers.get(digest, record.answer))
+    for digest, record in records:
+        if digest not in answers:
+            agreeing.append(record)
+            continue
+        there = replace(record, answer=answers[digest])
         verdict = await _compared(record, there, grader)
         if verdict is Verdict.EQUAL:
             agreeing.append(there)
