@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from db.queries import checkpoints, labellings, problems, reviews, runs, searches
@@ -86,6 +87,7 @@ def search_round_stage(context: RunContext, this_round: RoundRow) -> None:
     engines.start_broker()
     engines.start_model_server()
     chosen = searched_problems(context)
+    asyncio.run(_probe(context, this_round))
     plan = RoundPlan(
         context.database,
         this_round.id,
@@ -108,6 +110,25 @@ def search_round_stage(context: RunContext, this_round: RoundRow) -> None:
             plan=plan.extend,
         ).wait(context.database, this_round.id)
     _name_too_long_questions(context.database, this_round.id)
+
+
+async def _probe(context: RunContext, this_round: RoundRow) -> None:
+    """Refuse a policy's server that breaks its contract, before any search is planned.
+
+    Raises:
+        ConfigurationError: it does; says which replica, and how.
+        PolicyUnavailable: a replica does not answer.
+    """
+    from services.inference.probe import probe_policy
+
+    settings, policy = context.engines.service_settings(), this_round.policy_checkpoint_id
+    if policy is None:
+        urls, model = [settings.bootstrap_url], settings.bootstrap_model
+        setting = "STEPFORGE_BOOTSTRAP_URL"
+    else:
+        urls, setting = settings.policy_url.split(","), "STEPFORGE_POLICY_URL"
+        model = checkpoints.by_id(context.database, policy).path
+    await probe_policy(urls, model=model, api_key=settings.api_key, setting=setting)
 
 
 def _name_too_long_questions(database: Database, round_id: int) -> None:

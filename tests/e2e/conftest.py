@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,21 +55,30 @@ class CommandHome:
         return rows
 
 
+@contextmanager
+def scripted_server(port_file: Path, *options: str) -> Iterator[str]:
+    """Base URL of a scripted policy and PPM."""
+    module = "services.inference.scripted_server"
+    server = subprocess.Popen(
+        [sys.executable, "-m", module, "--port-file", str(port_file), *options]
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not port_file.exists():
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port_file.read_text().strip()}/v1"
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+
+
 @pytest.fixture(scope="session")
 def scripted_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Base URL of a scripted policy and PPM."""
-    port_file = tmp_path_factory.mktemp("scripted") / "port"
-    server = subprocess.Popen(
-        [sys.executable, "-m", "services.inference.scripted_server", "--port-file", str(port_file)]
-    )
-    deadline = time.monotonic() + 60
-    while not port_file.exists():
-        assert server.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port_file.read_text().strip()}/v1"
-    server.terminate()
-    server.wait(timeout=10)
+    """One that keeps the contract."""
+    with scripted_server(tmp_path_factory.mktemp("scripted") / "port") as url:
+        yield url
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import engines
-from tests.e2e.conftest import PROFILE, CommandHome
+from tests.e2e.conftest import PROFILE, CommandHome, scripted_server
 
 
 def test_two_rounds_run_and_can_be_looked_at(home: CommandHome, sums: Path) -> None:
@@ -51,6 +51,18 @@ def test_two_rounds_run_and_can_be_looked_at(home: CommandHome, sums: Path) -> N
     assert "No unsolved problem" in home.run("problems", "review", "sums", "--min-agreeing", "99")
     marked = home.run("problems", "review", "--mark", "1", "ambiguous", "--note", "why not")
     assert "marked ambiguous" in marked
+
+
+def test_a_server_that_strips_stop_strings_is_refused_before_the_first_search(
+    home: CommandHome, sums: Path, tmp_path: Path
+) -> None:
+    with scripted_server(tmp_path / "port", "--strips-stops") as url:
+        home.environment["STEPFORGE_POLICY_URL"] = url
+        evolve = ("evolve", "sums", "--profile", str(PROFILE), "--source", str(sums))
+        output = home.run(*evolve, expect=1)
+    assert "takes stop strings" in " ".join(output.split())
+    assert "STEPFORGE_POLICY_URL" in output
+    assert home.query("SELECT count(*) AS n FROM searches") == [{"n": 0}]
 
 
 def test_a_query_cannot_write(home: CommandHome) -> None:

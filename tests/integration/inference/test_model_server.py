@@ -15,6 +15,7 @@ import pytest
 
 from services.errors import PolicyUnavailable
 from services.inference.client import HttpPolicy, HttpPpm
+from services.inference.probe import probe_policy
 from services.profiles import Sampling
 from services.steps import root_prompt
 from tests.models import save_tiny_policy, save_tiny_ppm
@@ -72,6 +73,9 @@ async def test_the_clients_get_candidates_and_scores_from_the_local_server(tmp_p
         )
         scores = await ppm.score([PROMPT, PROMPT + first[0].text])
         served = await policy.check()
+        await probe_policy(
+            [url], model=str(policy_folder), api_key="", setting="STEPFORGE_POLICY_URL"
+        )
     assert len(first) == 3
     assert first == again
     assert all(0 < candidate.tokens <= 12 for candidate in first)
