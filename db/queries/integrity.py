@@ -71,6 +71,15 @@ RULES: tuple[tuple[str, str], ...] = (
         "OR (q.kind = 'step' AND (c.parent_no <> q.parent_no OR r.parent_no <> q.parent_no)))",
     ),
     (
+        "the two steps of a pair are not the same text",
+        "SELECT format('pair %s', q.id) FROM preference_pairs AS q "
+        "JOIN nodes AS c ON c.round_id = q.round_id AND c.search_id = q.search_id "
+        "AND c.node_no = q.chosen_no "
+        "JOIN nodes AS r ON r.round_id = q.round_id AND r.search_id = q.search_id "
+        "AND r.node_no = q.rejected_no "
+        "WHERE q.kind = 'step' AND btrim(c.text) = btrim(r.text)",
+    ),
+    (
         "every trajectory and every pair has its search",
         "SELECT format('%s %s', m.what, m.id) FROM ("
         "SELECT 'trajectory' AS what, id, round_id, search_id FROM trajectories UNION ALL "

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from db import locks
+from db.programs import are_one_program
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from db.session import Database
 
 PAIRS_A_SIDE = 2
@@ -112,6 +115,28 @@ _STEP_PAIRS = text(
     """
 )
 
+# Equal programs are equal without comments, spaces, quotes and brackets; of the pairs that are so,
+# which are few, `are_one_program` says which are programs that differ after all.
+_BARE = r"regexp_replace({}.text, '#[^\n]*|[\s()''\"]+', '', 'g')"
+_LIKE_STEPS = text(
+    f"""
+    SELECT q.id, c.text AS chosen, r.text AS rejected
+    FROM preference_pairs AS q
+    JOIN nodes AS c ON c.round_id = :round_id AND c.search_id = q.search_id
+                   AND c.node_no = q.chosen_no
+    JOIN nodes AS r ON r.round_id = :round_id AND r.search_id = q.search_id
+                   AND r.node_no = q.rejected_no
+    WHERE q.round_id = :round_id AND q.kind = 'step' AND {_BARE.format("c")} = {_BARE.format("r")}
+    """  # noqa: S608  # constants
+)
+# What a dataset version holds is never taken from it.
+_NO_PAIRS = text(
+    """
+    DELETE FROM preference_pairs AS q WHERE q.id = ANY(CAST(:ids AS bigint[]))
+    AND NOT EXISTS (SELECT FROM dataset_items AS i WHERE i.pair_id = q.id)
+    """
+)
+
 _ANSWER_PAIRS = text(
     """
     WITH ended AS (
@@ -159,8 +184,8 @@ def mine(database: Database, round_id: int) -> Mined:
 
     A trajectory is ranked by its mean Q among its problem's that end alike; the best 2 train the
     policy. At each prefix the 2 highest-Q steps that lead to a correct answer are paired with the
-    2 lowest-Q steps that lead to a wrong one; at the answer step whole trajectories, whose prefixes
-    may differ (rStar-Math section 3.4).
+    2 lowest-Q steps that lead to a wrong one, unless both are one program; at the answer step whole
+    trajectories, whose prefixes may differ (rStar-Math section 3.4).
     """
     of_round = {"round_id": round_id}
     pairing = {**of_round, "a_side": PAIRS_A_SIDE}
@@ -171,5 +196,13 @@ def mine(database: Database, round_id: int) -> Mined:
         connection.execute(_PATHS)
         connection.execute(_TRAJECTORIES, of_round)
         connection.execute(_STEP_PAIRS, pairing)
+        _drop_equal_programs(connection, round_id)
         connection.execute(_ANSWER_PAIRS, pairing)
         return Mined(**connection.execute(_COUNTS, of_round).one()._mapping)
+
+
+def _drop_equal_programs(connection: Connection, round_id: int) -> None:
+    like = connection.execute(_LIKE_STEPS, {"round_id": round_id})
+    equal = [row.id for row in like if are_one_program(row.chosen, row.rejected)]
+    if equal:
+        connection.execute(_NO_PAIRS, {"ids": equal})

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
 from db.queries import candidates, curation, integrity, mining, searches
 from db.records.datasets import PairFilter
+from db.records.searches import NodeRecord
 from db.session import Database
 from db.vocabulary import Outcome, PairKind, StepKind
 from tests.factories import (
@@ -18,6 +20,7 @@ from tests.factories import (
     node,
     planned_round,
     result,
+    tree_of_two_ways,
 )
 
 
@@ -90,6 +93,73 @@ def test_a_step_that_failed_or_was_never_visited_is_in_no_pair(database: Databas
     round_id = committed(database, nodes)
     mined = mining.mine(database, round_id)
     assert mined.pairs == 0
+
+
+def two_ways(right_text: str, wrong_text: str) -> tuple[NodeRecord, ...]:
+    """The tree of two ways, whose steps are these."""
+    root, right, wrong, *answers = tree_of_two_ways()
+    return (
+        root,
+        replace(right, text=f"{right_text}\n<end_of_step>"),
+        replace(wrong, text=f"{wrong_text}\n<end_of_step>"),
+        *answers,
+    )
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("area = side * 3", "area = side * 3"),
+        ("area = side * 3", "area = side*3"),
+        ("# Step 1: the area\narea = side * 3", "# It is large.\narea = (side * 3)"),
+        ("print('a b')", 'print("a b")  # said'),
+        ("not a program", "not a program"),
+    ],
+)
+def test_two_steps_that_are_one_program_are_no_pair(
+    database: Database, right: str, wrong: str
+) -> None:
+    round_id = committed(database, two_ways(right, wrong))
+    for _ in range(2):
+        assert mining.mine(database, round_id).pairs == 1
+        assert pairs(database, round_id) == {(PairKind.ANSWER, 3, 4)}
+    assert integrity.violations(database) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("area = (side + 1) * 3", "area = side + (1 * 3)"),
+        ("print('a b')", "print('ab')"),
+        ("print('# 1')", "print('# 2')"),
+        ("if a:\n    b = 1\nc = 2", "if a:\n    b = 1\n    c = 2"),
+        ("Side = 1", "side = 1"),
+    ],
+)
+def test_programs_that_only_look_alike_are_a_pair(
+    database: Database, right: str, wrong: str
+) -> None:
+    round_id = committed(database, two_ways(right, wrong))
+    assert mining.mine(database, round_id).pairs == 2
+
+
+def test_a_pair_of_one_text_is_found_by_the_check(database: Database) -> None:
+    """As versions of before have mined them from imported trees."""
+    round_id = committed(database, two_ways("x = 1", "x = 1"))
+    with database.begin() as connection:
+        connection.execute(
+            text(
+                """
+                INSERT INTO preference_pairs (round_id, search_id, kind, parent_no, chosen_no,
+                       rejected_no, chosen_q, rejected_q, chosen_visits, rejected_visits)
+                SELECT round_id, id, 'step', 0, 1, 2, 1, -1, 2, 1 FROM searches
+                WHERE round_id = :round_id
+                """
+            ),
+            {"round_id": round_id},
+        )
+    (found,) = integrity.violations(database)
+    assert found.rule == "the two steps of a pair are not the same text"
 
 
 def test_a_node_without_its_parent_is_found_by_the_check(database: Database) -> None:
