@@ -115,9 +115,9 @@ _STEP_PAIRS = text(
     """
 )
 
-# Equal programs are equal without comments, spaces, quotes and brackets; of the pairs that are so,
-# which are few, `are_one_program` says which are programs that differ after all.
-_BARE = r"regexp_replace({}.text, '#[^\n]*|[\s()''\"]+', '', 'g')"
+# Equal programs are equal without comments and without the marks that layout may add; of the pairs
+# that are so, which are few, `are_one_program` says which are programs that differ after all.
+_BARE = r"regexp_replace({}.text, '#[^\n]*|[\s()''\",;_\\\\]+', '', 'g')"
 _LIKE_STEPS = text(
     f"""
     SELECT q.id, c.text AS chosen, r.text AS rejected

@@ -113,6 +113,10 @@ def two_ways(right_text: str, wrong_text: str) -> tuple[NodeRecord, ...]:
         ("area = side * 3", "area = side*3"),
         ("# Step 1: the area\narea = side * 3", "# It is large.\narea = (side * 3)"),
         ("print('a b')", 'print("a b")  # said'),
+        ("a = 1; b = 2", "a = 1\nb = 2"),
+        ("f(a,)", "f(a)"),
+        ("n = 1_000", "n = 1000"),
+        ("a = 1 + \\\n    2", "a = 1 + 2"),
         ("not a program", "not a program"),
     ],
 )
