@@ -10,7 +10,7 @@ from rich.console import Console
 
 from db.errors import QueryRejected
 from services.cli.opening import open_database
-from services.cli.options import RunName  # noqa: TC001  # Typer reads the annotation
+from services.cli.options import RunName
 from services.errors import ConfigurationError
 
 db_app = typer.Typer(help="The database: upgrade its schema, check its data.", no_args_is_help=True)

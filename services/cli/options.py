@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,13 @@ Mapping = Annotated[
     ),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Take at most so many problems")]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave out what cannot be used; see --rejects")
+]
+Rejects = Annotated[
+    Path | None,
+    typer.Option(help="File for what --skip-bad leaves out; else SOURCE.rejects.jsonl"),
+]
 RunName = Annotated[str | None, typer.Option("--run", help="Only this run")]
 
 AsJson = Annotated[bool, typer.Option("--json", help="A JSON array of objects")]

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services.cli.opening import open_database
-from services.cli.options import RunName  # noqa: TC001  # Typer reads the annotation
+from services.cli.options import RunName
 from services.cli.pair_view import render
 from services.cli.tree_view import visible
 from services.errors import ConfigurationError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003  # Typer reads the annotation
 from typing import Annotated
 
 import typer
@@ -12,7 +11,12 @@ from rich.text import Text
 
 from services import reporting
 from services.cli.opening import open_database
-from services.cli.options import Limit, Mapping  # noqa: TC001  # Typer reads the annotation
+from services.cli.options import (
+    Limit,
+    Mapping,
+    Rejects,
+    SkipBad,
+)
 from services.cli.progress import TerminalReporter
 
 problems_app = typer.Typer(help="Problems: import and count them.", no_args_is_help=True)
@@ -27,14 +31,8 @@ def import_problems(
     mapping: Mapping = None,
     limit: Limit = None,
     seed: Annotated[int, typer.Option(help="Seed of generated problems")] = 0,
-    skip_bad: Annotated[
-        bool,
-        typer.Option("--skip-bad", help="Leave out what cannot be used; see --rejects"),
-    ] = False,
-    rejects: Annotated[
-        Path | None,
-        typer.Option(help="File for what --skip-bad leaves out; else SOURCE.rejects.jsonl"),
-    ] = None,
+    skip_bad: SkipBad = False,
+    rejects: Rejects = None,
 ) -> None:
     """Import problems; all of a source or nothing of it, unless --skip-bad is given."""
     from services.problems.faults import rejects_of

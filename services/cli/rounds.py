@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services.cli.opening import open_database
-from services.cli.options import AsCsv, AsJson, MaxRows, Timeout  # noqa: TC001  # Typer reads the annotation
+from services.cli.options import AsCsv, AsJson, MaxRows, Timeout
 from services.cli.results import form_of, write
 
 rounds_app = typer.Typer(

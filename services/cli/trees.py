@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003  # Typer reads the annotation
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +12,11 @@ from rich.text import Text
 
 from services import reporting
 from services.cli.opening import open_database
-from services.cli.options import RunName  # noqa: TC001  # Typer reads the annotation
+from services.cli.options import (
+    Rejects,
+    RunName,
+    SkipBad,
+)
 from services.cli.progress import TerminalReporter
 from services.cli.tree_view import render, visible
 from services.errors import ConfigurationError
@@ -27,12 +31,16 @@ def import_released_trees(
         list[Path], typer.Argument(help="Output of rStar-Math's released code: .jsonl or .json")
     ],
     run: Annotated[str, typer.Option("--run", help="Name of the run that they become")],
+    skip_bad: SkipBad = False,
+    rejects: Rejects = None,
 ) -> None:
-    """Import trees of rStar-Math's released code as a run; all of them or nothing."""
+    """Import trees of rStar-Math's released code as a run; all, unless --skip-bad is given."""
+    from services.problems.faults import rejects_of
     from services.released.importing import import_trees
 
+    left_out = (rejects or rejects_of(str(files[0]))) if skip_bad else None
     with open_database() as database, reporting.reporting_to(TerminalReporter(console)):
-        imported = import_trees(database, files, run=run)
+        imported = import_trees(database, files, run=run, rejects=left_out)
     console.print(imported.sentence(), highlight=False, markup=False, soft_wrap=True)
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
+    from db.errors import StepforgeError
+
 TOLD = 20
 """So many faults are told in full; of the others only the number."""
 
@@ -34,8 +36,17 @@ class OnBad(Protocol):
 class Faults:
     """The faults of one source. Told at `end`, or written to a file where one is named."""
 
-    def __init__(self, rejects: Path | None = None) -> None:
+    def __init__(
+        self,
+        rejects: Path | None = None,
+        *,
+        command: str = "problems import",
+        refusal: type[StepforgeError] = ProblemImportError,
+    ) -> None:
+        """`command` is ours that can leave entries out; `refusal` is raised where it does not."""
         self.count = 0
+        self._refusal = refusal
+        self._command = command
         self._rejects = rejects
         self._first: list[str] = []
         self._file: IO[str] | None = None
@@ -80,12 +91,12 @@ class Faults:
         """Put the file of left-out entries in its place, or refuse the source.
 
         Raises:
-            ProblemImportError: there are faults and none is to be left out, or the file cannot be
-                written.
+            StepforgeError: the `refusal`: there are faults and none is to be left out.
+            ProblemImportError: the file cannot be written.
         """
         if self._rejects is None:
             if self._first:
-                raise ProblemImportError(_told(self._first, self.count))
+                raise self._refusal(_told(self._first, self.count, self._command))
             return
         if self._file is None:
             return
@@ -114,8 +125,8 @@ def rejects_of(source: str) -> Path:
     return Path(re.sub(r"[^\w.-]+", "-", source) + ".rejects.jsonl")
 
 
-def _told(first: Sequence[str], count: int) -> str:
-    way_out = "pass --skip-bad to `stepforge problems import` to leave"
+def _told(first: Sequence[str], count: int, command: str) -> str:
+    way_out = f"pass --skip-bad to `stepforge {command}` to leave"
     if count == 1:
         return f"{first[0]} Or {way_out} it out."
     listed = "\n".join(f"  {reason}" for reason in first)

@@ -98,9 +98,7 @@ def nodes_of(states: Mapping[str, object], where: str) -> tuple[NodeRecord, ...]
     return tuple(records.values())
 
 
-_REMEDY = (
-    "Give the output of main.py in mode mcts as the released code wrote it; nothing was imported."
-)
+_REMEDY = "Give the output of main.py in mode mcts as the released code wrote it."
 
 
 def _ordered_tags(states: Mapping[str, object], where: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -151,6 +152,37 @@ def test_a_file_of_something_else_is_refused(
     with pytest.raises(TreeImportError, match=said):
         import_trees(database, [path], run="r")
     assert runs.names(database) == []
+
+
+def test_all_that_cannot_be_used_is_named_or_left_out_with_the_reasons(
+    database: Database, tmp_path: Path
+) -> None:
+    broken = copy.deepcopy(sampled())
+    broken.pop("0")
+    path = written(
+        tmp_path / "trees.jsonl",
+        record(sampled()),
+        record(broken),
+        record(sampled(), answer="4.0"),
+        record(sampled(), answer="5"),
+        record(scored(), "What is 3 + 3?", "6"),
+    )
+    with path.open("a") as file:
+        file.write("{not JSON\n")
+    with pytest.raises(TreeImportError, match=r"3 entries cannot be used.*--skip-bad") as caught:
+        import_trees(database, [path], run="r")
+    for line in (2, 4, 6):
+        assert f"trees.jsonl line {line}" in str(caught.value)
+    assert runs.names(database) == []
+    rejects = tmp_path / "rejects.jsonl"
+    imported = import_trees(database, [path], run="r", rejects=rejects)
+    assert (imported.trees, imported.problems, imported.left_out) == (3, 2, 3)
+    left_out = [json.loads(line) for line in rejects.read_text().splitlines()]
+    assert [entry["where"] for entry in left_out] == [
+        f"trees.jsonl line {line}" for line in (2, 4, 6)
+    ]
+    assert "answers '5' to the question of trees.jsonl line 1" in left_out[1]["reason"]
+    assert integrity.violations(database) == []
 
 
 def test_a_question_stored_with_another_answer_stops_the_import_as_a_whole(
