@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from db.session import Database
 
+_PAIRS_A_PAGE = 5_000
 PAIRS_A_SIDE = 2
 """Chosen and rejected steps a prefix (rStar-Math section 3.4)."""
 
@@ -115,19 +116,16 @@ _STEP_PAIRS = text(
     """
 )
 
-# Equal programs are equal without comments and without the marks that layout may add; of the pairs
-# that are so, which are few, `are_one_program` says which are programs that differ after all.
-_BARE = r"regexp_replace({}.text, '#[^\n]*|[\s()''\",;_\\\\]+', '', 'g')"
-_LIKE_STEPS = text(
-    f"""
+_STEPS_OF_PAIRS = text(
+    """
     SELECT q.id, c.text AS chosen, r.text AS rejected
     FROM preference_pairs AS q
     JOIN nodes AS c ON c.round_id = :round_id AND c.search_id = q.search_id
                    AND c.node_no = q.chosen_no
     JOIN nodes AS r ON r.round_id = :round_id AND r.search_id = q.search_id
                    AND r.node_no = q.rejected_no
-    WHERE q.round_id = :round_id AND q.kind = 'step' AND {_BARE.format("c")} = {_BARE.format("r")}
-    """  # noqa: S608  # constants
+    WHERE q.round_id = :round_id AND q.kind = 'step'
+    """
 )
 # What a dataset version holds is never taken from it.
 _NO_PAIRS = text(
@@ -196,13 +194,17 @@ def mine(database: Database, round_id: int) -> Mined:
         connection.execute(_PATHS)
         connection.execute(_TRAJECTORIES, of_round)
         connection.execute(_STEP_PAIRS, pairing)
-        _drop_equal_programs(connection, round_id)
         connection.execute(_ANSWER_PAIRS, pairing)
+        _drop_equal_programs(connection, round_id)
         return Mined(**connection.execute(_COUNTS, of_round).one()._mapping)
 
 
 def _drop_equal_programs(connection: Connection, round_id: int) -> None:
-    like = connection.execute(_LIKE_STEPS, {"round_id": round_id})
-    equal = [row.id for row in like if are_one_program(row.chosen, row.rejected)]
+    """Memory holds a page of the pairs, and the ids of those that go."""
+    # A pair is looked up, not joined with every node.
+    connection.exec_driver_sql("SET LOCAL enable_nestloop = on")
+    in_pages = _STEPS_OF_PAIRS.execution_options(yield_per=_PAIRS_A_PAGE)
+    found = connection.execute(in_pages, {"round_id": round_id})
+    equal = [row.id for row in found if are_one_program(row.chosen, row.rejected)]
     if equal:
         connection.execute(_NO_PAIRS, {"ids": equal})
