@@ -34,12 +34,14 @@ TREES = (
     " ORDER BY s.problem_id, n.node_no"
 )
 HELD = (
-    "SELECT count(*) FILTER (WHERE rollouts > 0), count(*) FROM searches"
+    "SELECT count(*) FILTER (WHERE rollouts > 0) AS resumable, count(*) AS held FROM searches"
     " WHERE round_id = :round_id AND status = 'leased' AND lease_owner = :owner"
 )
 SHAPE = (
-    "SELECT count(DISTINCT s.id), count(DISTINCT s.id) FILTER (WHERE s.solved), count(*),"
-    " count(*) FILTER (WHERE n.verdict = 'different'), count(*) FILTER (WHERE n.outcome <> 'ok')"
+    "SELECT count(DISTINCT s.id) AS searches,"
+    " count(DISTINCT s.id) FILTER (WHERE s.solved) AS solved, count(*) AS nodes,"
+    " count(*) FILTER (WHERE n.verdict = 'different') AS wrong,"
+    " count(*) FILTER (WHERE n.outcome <> 'ok') AS not_ok"
     " FROM nodes n JOIN searches s ON s.id = n.search_id WHERE s.round_id = :round_id"
 )
 STORED = "SELECT coalesce(sum(rollouts), 0) FROM searches WHERE round_id = :round_id"
