@@ -108,6 +108,18 @@ class NodesState(StrEnum):
     LOST = "lost"  # nowhere; `stepforge db check` finds it
 
 
+class StageName(StrEnum):
+    """A stage of a round, in the order in which they run; the value is what people read."""
+
+    CONVERT = "convert solutions"  # the bootstrap's reference solutions become steps
+    SEARCH = "search"  # trees are grown
+    CHECK = "check consistency"  # trajectories without a ground truth are checked
+    CURATE = "curate"  # trajectories, pairs and dataset versions are made
+    TRAIN_POLICY = "train policy"
+    TRAIN_PPM = "train PPM"
+    EVALUATE = "evaluate"  # greedy pass@1 of the new policy
+
+
 class StageStatus(StrEnum):
     """Where a stage of a round stands."""
 

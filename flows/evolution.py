@@ -6,6 +6,7 @@ what is left to do, so that a flow can be stopped anywhere and run again.
 
 from __future__ import annotations
 
+from db.vocabulary import StageName
 from flows.engine import flow
 from flows.training import train_policy, train_ppm
 from services import reporting
@@ -13,7 +14,7 @@ from services.consistency.stage import has_open_problems, judge_round_stage
 from services.curation.stage import curate_stage
 from services.evaluation.held_out import evaluate_stage
 from services.problems.bootstrap_stage import bootstrap_stage, has_endpoint
-from services.rollouts.round import SEARCH, close_round, open_round, search_round_stage
+from services.rollouts.round import close_round, open_round, search_round_stage
 from services.stages import BOOTSTRAP_ROUND, open_run, run_stage
 
 
@@ -35,7 +36,7 @@ def bootstrap(run: str) -> None:
         if has_endpoint(context):
             return
         reporting.current().say("Bootstrap")
-        run_stage(context, BOOTSTRAP_ROUND, "convert solutions", lambda: bootstrap_stage(context))
+        run_stage(context, BOOTSTRAP_ROUND, StageName.CONVERT, lambda: bootstrap_stage(context))
         train_policy(run, BOOTSTRAP_ROUND)
         evaluate(run, BOOTSTRAP_ROUND)
 
@@ -45,15 +46,19 @@ def evolve_round(run: str, number: int) -> None:
     """One round: search, check what has no ground truth, curate, train, evaluate."""
     with open_run(run) as context:
         this_round = open_round(context, number)
-        run_stage(context, number, SEARCH, lambda: search_round_stage(context, this_round))
+        run_stage(
+            context, number, StageName.SEARCH, lambda: search_round_stage(context, this_round)
+        )
         if has_open_problems(context, this_round):
             run_stage(
                 context,
                 number,
-                "check consistency",
+                StageName.CHECK,
                 lambda: judge_round_stage(context, this_round),
             )
-        run_stage(context, number, "curate", lambda: curate_stage(context, this_round.id, number))
+        run_stage(
+            context, number, StageName.CURATE, lambda: curate_stage(context, this_round.id, number)
+        )
         train_policy(run, number)
         train_ppm(run, number)
         evaluate(run, number)
@@ -64,4 +69,6 @@ def evolve_round(run: str, number: int) -> None:
 def evaluate(run: str, round_number: int) -> None:
     """Greedy pass@1 of the policy that a round trained."""
     with open_run(run) as context:
-        run_stage(context, round_number, "evaluate", lambda: evaluate_stage(context, round_number))
+        run_stage(
+            context, round_number, StageName.EVALUATE, lambda: evaluate_stage(context, round_number)
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from db.vocabulary import StageName
 from flows.engine import flow
 from services.stages import open_run, run_stage
 from services.training.stage import train_policy_stage, train_ppm_stage
@@ -14,7 +15,7 @@ def train_policy(run: str, round_number: int) -> None:
         run_stage(
             context,
             round_number,
-            "train policy",
+            StageName.TRAIN_POLICY,
             lambda: train_policy_stage(context, round_number),
         )
 
@@ -24,5 +25,8 @@ def train_ppm(run: str, round_number: int) -> None:
     """The process preference model, on the round's preference pairs."""
     with open_run(run) as context:
         run_stage(
-            context, round_number, "train PPM", lambda: train_ppm_stage(context, round_number)
+            context,
+            round_number,
+            StageName.TRAIN_PPM,
+            lambda: train_ppm_stage(context, round_number),
         )

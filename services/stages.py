@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from db.records.runs import RunRow
     from db.session import Database
+    from db.vocabulary import StageName
     from services.profiles import RoundProfile
 
 BOOTSTRAP_ROUND = 0
@@ -67,7 +68,9 @@ def open_run(name: str) -> Iterator[RunContext]:
         yield RunContext(engines, database, run, Profile.model_validate(run.profile))
 
 
-def run_stage(context: RunContext, round_number: int, name: str, work: Callable[[], None]) -> bool:
+def run_stage(
+    context: RunContext, round_number: int, name: StageName, work: Callable[[], None]
+) -> bool:
     """Do a stage unless it is done. Returns whether there was anything to do."""
     database, run_id = context.database, context.run.id
     if runs.stage_is_done(database, run_id=run_id, round_number=round_number, name=name):

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, Created, enumeration
-from db.vocabulary import StageStatus
+from db.vocabulary import StageName, StageStatus
 
 
 class Run(Created, Base):
@@ -60,7 +60,9 @@ class Stage(Base):
 
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
     round_number: Mapped[int] = mapped_column(primary_key=True, comment="0 is the bootstrap")
-    name: Mapped[str] = mapped_column(primary_key=True, comment="Name of the stage")
+    name: Mapped[StageName] = mapped_column(
+        enumeration(StageName, "stage_name"), primary_key=True, comment="Name of the stage"
+    )
     status: Mapped[StageStatus] = mapped_column(
         enumeration(StageStatus, "stage_status"), comment="Whether it is done"
     )

@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, Created, enumeration
+from db.values import Q_VALUE
 from db.vocabulary import Outcome, SearchStatus, StepKind, TerminalReason, Verdict
 
 
@@ -115,10 +116,7 @@ class Node(Base):
         comment="Sum of the rewards of those rollouts, and of the prior where there is one"
     )
     q_value: Mapped[float] = mapped_column(
-        Computed(
-            "value_sum / greatest(visit_count + CASE WHEN prior IS NULL THEN 0 ELSE 1 END, 1)",
-            persisted=True,
-        ),
+        Computed(Q_VALUE, persisted=True),
         comment="Q = value_sum / visit_count; a prior counts as one visit, so that |Q| <= 1",
     )
     round_id: Mapped[int] = mapped_column(

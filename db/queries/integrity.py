@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from db.records.schema import Violation
+from db.values import Q_VALUE
 
 if TYPE_CHECKING:
     from db.session import Database
@@ -48,9 +49,8 @@ RULES: tuple[tuple[str, str], ...] = (
     ),
     (
         "Q is value_sum / visit_count, the prior counting as one visit, and within [-1, 1]",
-        "SELECT format('search %s node %s', search_id, node_no) FROM nodes "
-        "WHERE abs(q_value) > 1.0000001 OR abs(q_value - value_sum / "
-        "greatest(visit_count + (prior IS NOT NULL)::int, 1)) > 1e-9",
+        "SELECT format('search %s node %s', search_id, node_no) FROM nodes "  # noqa: S608
+        f"WHERE abs(q_value) > 1.0000001 OR abs(q_value - {Q_VALUE}) > 1e-9",
     ),
     (
         "the root of a search has a visit for each rollout",

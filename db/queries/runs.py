@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from db.migrate import PARTITION_PREFIX
 from db.models import Archive, Round, Run, RunProblem, Stage
 from db.records.runs import RoundRow, RunRow
-from db.vocabulary import StageStatus
+from db.vocabulary import StageName, StageStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -174,7 +174,7 @@ def finish_round(database: Database, round_id: int) -> None:
         )
 
 
-def stage_is_done(database: Database, *, run_id: int, round_number: int, name: str) -> bool:
+def stage_is_done(database: Database, *, run_id: int, round_number: int, name: StageName) -> bool:
     with database.begin() as connection:
         status = connection.execute(
             select(Stage.status).where(
@@ -185,7 +185,12 @@ def stage_is_done(database: Database, *, run_id: int, round_number: int, name: s
 
 
 def begin_stage(
-    database: Database, *, run_id: int, round_number: int, name: str, gpus: float | None = None
+    database: Database,
+    *,
+    run_id: int,
+    round_number: int,
+    name: StageName,
+    gpus: float | None = None,
 ) -> None:
     """Note that a stage runs, and how many GPUs it holds; the time of earlier attempts is kept."""
     with database.begin() as connection:
@@ -207,7 +212,7 @@ def begin_stage(
         )
 
 
-def stage_seconds(database: Database, *, run_id: int, round_number: int, name: str) -> float:
+def stage_seconds(database: Database, *, run_id: int, round_number: int, name: StageName) -> float:
     """Wall time that a stage that runs has taken, over all attempts; one that was killed counts
     nothing."""
     elapsed = cast(func.extract("epoch", func.now() - Stage.started_at), Float)
@@ -220,7 +225,9 @@ def stage_seconds(database: Database, *, run_id: int, round_number: int, name: s
     return seconds or 0.0
 
 
-def end_stage(database: Database, *, run_id: int, round_number: int, name: str, done: bool) -> None:
+def end_stage(
+    database: Database, *, run_id: int, round_number: int, name: StageName, done: bool
+) -> None:
     """Add the time since `begin_stage`; `done` says that the stage need not run again."""
     elapsed = cast(func.extract("epoch", func.now() - Stage.started_at), Float)
     with database.begin() as connection:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from db.vocabulary import StageName
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,5 +41,5 @@ class TierReport:
 @dataclass(frozen=True, slots=True)
 class StageTime:
     round_number: int
-    name: str
+    name: StageName
     seconds: float

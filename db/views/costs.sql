@@ -25,7 +25,7 @@ FROM (
         s.round_number,
         sum(s.seconds) AS stage_seconds,
         sum(s.seconds) FILTER (WHERE s.name = 'search') AS search_stage_seconds,
-        sum(s.seconds) FILTER (WHERE s.name LIKE 'train %') AS training_seconds,
+        sum(s.seconds) FILTER (WHERE s.name IN ('train policy', 'train PPM')) AS training_seconds,
         sum(s.seconds * s.gpus) / 3600 AS gpu_hours
     FROM public.stages AS s
     GROUP BY s.run_id, s.round_number

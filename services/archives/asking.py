@@ -10,6 +10,7 @@ import duckdb
 
 from db.errors import QueryRejected
 from db.queries.readonly import Limits, QueryResult
+from db.values import Q_VALUE
 from services.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from db.records.archives import ArchiveRow
 
-_Q_VALUE = "value_sum / greatest(visit_count + (prior IS NOT NULL)::int, 1) AS q_value"
 _READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
 
@@ -54,7 +54,7 @@ def _session(archives: Sequence[ArchiveRow], limits: Limits) -> duckdb.DuckDBPyC
         f"SET allowed_paths = [{paths}]",
         "SET enable_external_access = false",
         "SET lock_configuration = true",
-        f"CREATE VIEW nodes AS SELECT *, {_Q_VALUE} FROM read_parquet([{paths}])",  # noqa: S608
+        f"CREATE VIEW nodes AS SELECT *, {Q_VALUE} AS q_value FROM read_parquet([{paths}])",  # noqa: S608
     ):
         connection.execute(statement)
     return connection

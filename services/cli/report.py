@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from db.queries import checkpoints, report
-from db.vocabulary import CheckpointKind
-from services.rollouts.round import SEARCH
+from db.vocabulary import CheckpointKind, StageName
 from services.stages import BOOTSTRAP_ROUND
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def round_table(database: Database, run: RunRow) -> Table:
         for row in checkpoints.evaluations(database, run.id)
         if row.benchmark == "held_out"
     }
-    times: dict[int, dict[str, float]] = defaultdict(dict)
+    times: dict[int, dict[StageName, float]] = defaultdict(dict)
     for stage in report.stage_times(database, run.id):
         times[stage.round_number][stage.name] = stage.seconds
     table = Table(title=f"Run {run.name}", title_justify="left")
@@ -50,7 +49,9 @@ def round_table(database: Database, run: RunRow) -> Table:
     for name, values in figures.items():
         table.add_row(name, MISSING, *(f"{value:,}" for value in values))
     table.add_section()
-    searching: list[float | None] = [times[row.round_number].get(SEARCH) for row in rounds]
+    searching: list[float | None] = [
+        times[row.round_number].get(StageName.SEARCH) for row in rounds
+    ]
     for unit, made in (
         ("newly solved problem", [row.newly_solved for row in rounds]),
         ("preference pair", [row.pairs for row in rounds]),

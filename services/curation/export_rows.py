@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from db.values import q_value
 from db.vocabulary import DatasetKind
 from services.curation.export_forms import Format
 from services.errors import ConfigurationError
@@ -163,9 +164,8 @@ def tree_row(tree: StoredTree) -> Row:
 
 
 def _node(node: NodeRecord) -> Row:
-    """The node, with its Q; a prior counts as one visit (`db.models.Node`)."""
-    weight = node.visit_count + (0 if node.prior is None else 1)
-    return {**asdict(node), "q_value": node.value_sum / max(weight, 1)}
+    q = q_value(node.value_sum, node.visit_count, prior=node.prior)
+    return {**asdict(node), "q_value": q}
 
 
 def _messages(item: DatasetItemRecord) -> list[Row]:

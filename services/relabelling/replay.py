@@ -1,7 +1,6 @@
 """Labels of a stored tree made anew: values follow from visits, and visits from selection.
 
-What a rollout's end is worth enters the values only through visits, so with the visits as they are,
-value_sum(node) = prior + the sum over the ends below it of their own visits x reward, exactly.
+With the visits as they are, the values are those of `services.search.backup.restate_values`.
 
 The visits themselves depend on c. A recorded tree cannot be regrown: a candidate that was never
 made is not there. But selection is a function of the tree, so it can be followed through the
@@ -16,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from db.vocabulary import StepKind, TerminalReason, Verdict
-from services.search.backup import as_stored, back_up
+from services.search.backup import as_stored, back_up, ended_rollouts, restate_values
 from services.search.selection import select_child
 
 if TYPE_CHECKING:
@@ -37,24 +36,15 @@ def set_rewards(tree: Tree, rewards: Rewards) -> None:
 
 def restate(tree: Tree) -> None:
     """Values and flags from the visits, rewards, verdicts and priors."""
-    for node in tree.nodes:
-        node.value_sum = node.prior or 0.0
-        node.leads_to_correct = node.leads_to_wrong = False
-    visits_below = [0] * len(tree.nodes)
-    earned = [0.0] * len(tree.nodes)
-    # Children come after their parents, so backwards every node is complete when it is met.
+    restate_values(tree)
+    for node, ends in zip(tree.nodes, ended_rollouts(tree), strict=True):
+        is_end = ends > 0 and node.reward is not None
+        answered = node.terminal_reason is TerminalReason.ANSWER
+        node.leads_to_correct = is_end and node.verdict is Verdict.EQUAL
+        node.leads_to_wrong = is_end and (node.verdict is Verdict.DIFFERENT or not answered)
     for node in reversed(tree.nodes):
-        ends = node.visit_count - visits_below[node.number]
-        if ends and node.reward is not None:
-            earned[node.number] += ends * node.reward
-            answered = node.terminal_reason is TerminalReason.ANSWER
-            node.leads_to_correct |= node.verdict is Verdict.EQUAL
-            node.leads_to_wrong |= node.verdict is Verdict.DIFFERENT or not answered
-        node.value_sum += earned[node.number]
         if node.parent is not None:
             parent = tree.nodes[node.parent]
-            visits_below[parent.number] += node.visit_count
-            earned[parent.number] += earned[node.number]
             parent.leads_to_correct |= node.leads_to_correct
             parent.leads_to_wrong |= node.leads_to_wrong
 

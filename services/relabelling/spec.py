@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from db.vocabulary import TerminalReason, Verdict
 from services.frozen import Frozen
 from services.relabelling.choices import KEEP_PPM, GraderChoice
+from services.search.backup import NO_ANSWER, REWARDS
 
 Reward = Annotated[float, Field(ge=-1, le=1)]
 
@@ -16,10 +17,10 @@ Reward = Annotated[float, Field(ge=-1, le=1)]
 class Rewards(Frozen):
     """What the end of a rollout is worth; rStar-Math section 3.3 where nothing is given."""
 
-    correct: Reward = 1.0
-    wrong: Reward = -1.0
-    undecided: Reward = 0.0
-    no_answer: Reward = -1.0
+    correct: Reward = REWARDS[Verdict.EQUAL]
+    wrong: Reward = REWARDS[Verdict.DIFFERENT]
+    undecided: Reward = REWARDS[Verdict.UNDECIDED]
+    no_answer: Reward = NO_ANSWER
 
     @model_validator(mode="after")
     def _correct_is_best(self) -> Self:

@@ -23,9 +23,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from db.records.searches import NodeRecord
+from db.values import q_value
 from db.vocabulary import Outcome, StepKind, TerminalReason, Verdict
 from services.errors import TreeImportError
 from services.released.texts import observation_of, outcome_of, step_of
+from services.search.backup import NO_ANSWER, REWARDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -202,11 +204,12 @@ def _node(state: State, parent: NodeRecord | None, below: _Below) -> NodeRecord:
     step = step_of(state.text, after=parent.kind, is_answer=_is_answer(state))
     plain = replace(plain, kind=step.kind, text=step.text)
     if _is_answer(state):
+        verdict = Verdict.EQUAL if below.correct else Verdict.DIFFERENT
         return replace(
             plain,
             terminal_reason=TerminalReason.ANSWER,
-            verdict=Verdict.EQUAL if below.correct else Verdict.DIFFERENT,
-            reward=1.0 if below.correct else -1.0,
+            verdict=verdict,
+            reward=REWARDS[verdict],
         )
     plain = replace(plain, observation=observation_of(state.text, state.observation))
     if _is_dead_end(state):
@@ -224,7 +227,7 @@ def _node(state: State, parent: NodeRecord | None, below: _Below) -> NodeRecord:
 
 def _dead_end(plain: NodeRecord, state: State) -> NodeRecord:
     if state.final_answer == TOO_MANY_STEPS:
-        return replace(plain, terminal_reason=TerminalReason.MAX_DEPTH, reward=-1.0)
+        return replace(plain, terminal_reason=TerminalReason.MAX_DEPTH, reward=NO_ANSWER)
     if state.final_answer == UNPARSABLE:
         return replace(plain, kind=StepKind.UNPARSABLE, outcome=Outcome.UNPARSABLE)
     outcome, error = outcome_of(plain.observation)
@@ -252,7 +255,7 @@ def _prior(state: State, below: _Below) -> float | None:
 
 def _check_sum(state: State, below: _Below, *, prior: float | None) -> None:
     visits = below.visits + (prior is not None)
-    expected = (below.rewards + (prior or 0.0)) / max(visits, 1)
+    expected = q_value(below.rewards + (prior or 0.0), below.visits, prior=prior)
     if state.visit_count != visits or abs(state.q_value - expected) > _CLOSE:
         raise TreeImportError(
             f"{state.where} has q_value {state.q_value:g} after {state.visit_count} visits, where "

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from db.queries import checkpoints, labellings, problems, reviews, runs, searches
-from db.vocabulary import CheckpointKind, Split
+from db.vocabulary import CheckpointKind, Split, StageName
 from services import reporting
 from services.errors import ConfigurationError
 from services.profiles import Annotation
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from services.stages import RunContext
 
 
-SEARCH = "search"
-"""Name of the stage."""
 MOST_NAMED = 20
 """Problems that one sentence names."""
 
@@ -96,7 +94,10 @@ def search_round_stage(context: RunContext, this_round: RoundRow) -> None:
         # A round whose policy stayed the same must still explore anew.
         seed=context.profile.seed + this_round.number,
         seconds_spent=lambda: runs.stage_seconds(
-            context.database, run_id=context.run.id, round_number=this_round.number, name=SEARCH
+            context.database,
+            run_id=context.run.id,
+            round_number=this_round.number,
+            name=StageName.SEARCH,
         ),
     )
     with reporting.current().bar("Searching", len(chosen)) as bar:

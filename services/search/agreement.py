@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from db.vocabulary import TerminalReason, Verdict
-from services.search.backup import as_stored
+from services.search.backup import as_stored, restate_values
 from services.steps import boxed
 
 if TYPE_CHECKING:
@@ -49,17 +49,12 @@ async def weigh_answers(tree: Tree, terminal: Node, grader: Grader) -> None:
     total = sum(votes.values())
     for voter in voters:
         voter.reward = as_stored(reward_of(votes[voter.agrees_with] / total))
-    _restate_values(tree)
+    restate_values(tree)
 
 
 def reward_of(confidence: float) -> float:
     """The reward in [-1, 1] of an answer of this confidence in [0, 1]."""
     return 2 * confidence - 1
-
-
-def confidence_of(reward: float) -> float:
-    """The confidence in [0, 1] that a reward stands for."""
-    return (reward + 1) / 2
 
 
 def _weight(tree: Tree, terminal: Node) -> float:
@@ -95,13 +90,3 @@ async def _classify(voters: Sequence[Node], grader: Grader) -> None:
 
 def _answer(node: Node) -> str:
     return node.answer or boxed(node.text)
-
-
-def _restate_values(tree: Tree) -> None:
-    for node in tree.nodes:
-        node.value_sum = node.prior or 0.0
-    for end in tree.nodes:
-        if end.reward is None or not end.visit_count:
-            continue
-        for node in tree.path(end):
-            node.value_sum += end.visit_count * end.reward

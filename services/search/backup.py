@@ -10,13 +10,16 @@ from db.vocabulary import TerminalReason, Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.search.tree import Node
+    from services.search.tree import Node, Tree
 
 _SINGLE = struct.Struct("f")
 
 REWARDS = {Verdict.EQUAL: 1.0, Verdict.DIFFERENT: -1.0, Verdict.UNDECIDED: 0.0}
 """+1 for a correct answer and -1 for a wrong one (rStar-Math section 3.3). An answer that the
 grader cannot decide is no evidence either way."""
+
+NO_ANSWER = REWARDS[Verdict.DIFFERENT]
+"""A rollout that ends without an answer is worth what a wrong one is."""
 
 
 def end_with_answer(node: Node, verdict: Verdict) -> None:
@@ -34,9 +37,9 @@ def end_with_open_answer(node: Node) -> None:
 
 
 def end_without_answer(node: Node, reason: TerminalReason) -> None:
-    """Make a node terminal from which no answer was reached; that is a wrong end."""
+    """Make a node terminal from which no answer was reached."""
     node.terminal_reason = reason
-    node.reward = REWARDS[Verdict.DIFFERENT]
+    node.reward = NO_ANSWER
 
 
 def back_up(path: Sequence[Node]) -> None:
@@ -49,6 +52,32 @@ def back_up(path: Sequence[Node]) -> None:
         node.value_sum += terminal.reward
         node.leads_to_correct |= terminal.is_labelled and terminal.reward > 0
         node.leads_to_wrong |= terminal.is_labelled and terminal.reward < 0
+
+
+def restate_values(tree: Tree) -> None:
+    """value_sum(node) = prior + the sum over the ends below it of their own visits x reward.
+
+    What a rollout's end is worth enters the values only through visits, so this is what backing up
+    every rollout with the rewards of now would give, exactly.
+    """
+    earned = [
+        ends * (node.reward or 0.0)
+        for node, ends in zip(tree.nodes, ended_rollouts(tree), strict=True)
+    ]
+    # Children come after their parents, so backwards every node is complete when it is met.
+    for node in reversed(tree.nodes):
+        node.value_sum = (node.prior or 0.0) + earned[node.number]
+        if node.parent is not None:
+            earned[node.parent] += earned[node.number]
+
+
+def ended_rollouts(tree: Tree) -> list[int]:
+    """For each node, how many rollouts ended there: its visits that are none of its children's."""
+    ended = [node.visit_count for node in tree.nodes]
+    for node in tree.nodes:
+        if node.parent is not None:
+            ended[node.parent] -= node.visit_count
+    return ended
 
 
 def set_prior(node: Node, score: float) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from db.values import q_value
+
 if TYPE_CHECKING:
     from services.profiles import SearchProfile
     from services.search.tree import Node, Tree
@@ -50,5 +52,5 @@ def select_child(tree: Tree, node: Node, profile: SearchProfile) -> Node | None:
 
 def q_with_virtual_loss(node: Node) -> float:
     """Q as if every rollout in flight through the node had ended with -1."""
-    weight = node.visit_count + node.in_flight + (0 if node.prior is None else 1)
-    return (node.value_sum - node.in_flight) / max(weight, 1)
+    lost = node.in_flight
+    return q_value(node.value_sum - lost, node.visit_count + lost, prior=node.prior)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from db.values import q_value
 from db.vocabulary import Outcome, StepKind, TerminalReason
 from services.steps import root_prompt, segment
 
@@ -54,13 +55,8 @@ class Node:
 
     @property
     def q_value(self) -> float:
-        """Q = value_sum / visit_count, in [-1, 1].
-
-        A prior is part of value_sum (q(s)^0 = PPM(prefix)) and counts as one visit here, so that
-        the bound holds; a node without visits and prior has Q = 0.
-        """
-        weight = self.visit_count + (0 if self.prior is None else 1)
-        return self.value_sum / max(weight, 1)
+        """Q of the step, in [-1, 1]."""
+        return q_value(self.value_sum, self.visit_count, prior=self.prior)
 
     @property
     def segment(self) -> str:

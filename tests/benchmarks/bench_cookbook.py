@@ -30,7 +30,7 @@ from db.queries import statistics as statistic_queries
 from db.records.datasets import DatasetItemRecord
 from db.records.runs import RoundRow
 from db.session import Database
-from db.vocabulary import DatasetKind
+from db.vocabulary import DatasetKind, StageName
 from services.config import REPOSITORY
 from services.embedded import postgres
 from services.embedded.home import Home, open_home
@@ -148,7 +148,7 @@ def _rest_of_a_run(database: Database, rounds: list[RoundRow]) -> None:
     run_id, last = rounds[0].run_id, rounds[-1]
     for this_round in rounds:
         runs.begin_stage(
-            database, run_id=run_id, round_number=this_round.number, name="search", gpus=8
+            database, run_id=run_id, round_number=this_round.number, name=StageName.SEARCH, gpus=8
         )
     with database.begin() as connection:
         rows = connection.execute(

@@ -12,9 +12,10 @@ from sqlalchemy import text
 from db import bulk, migrate
 from db.errors import DatabaseError, SchemaMismatch
 from db.models import Base
-from db.queries import integrity
+from db.queries import integrity, runs
 from db.session import Database
-from tests.factories import claimed, planned_round, result
+from db.vocabulary import StageName
+from tests.factories import claimed, planned_round, result, stored_run
 
 SCRIPT = ScriptDirectory.from_config(migrate._config())
 HEAD = SCRIPT.get_current_head()
@@ -72,6 +73,20 @@ def test_the_nodes_of_an_older_schema_are_kept(database: Database) -> None:
     with database.begin() as connection:
         assert list(bulk.read_trees(connection, this_round.id)) == before
     assert integrity.violations(database) == []
+
+
+def test_the_stages_of_an_older_schema_are_kept(database: Database) -> None:
+    run = stored_run(database)
+    for name in StageName:
+        runs.begin_stage(database, run_id=run.id, round_number=1, name=name)
+        runs.end_stage(database, run_id=run.id, round_number=1, name=name, done=True)
+    with database.engine.connect() as connection:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0011")
+    migrate.upgrade(database)
+    for name in StageName:
+        assert runs.stage_is_done(database, run_id=run.id, round_number=1, name=name)
 
 
 def test_an_unknown_schema_is_refused_with_the_remedy(database: Database) -> None:

@@ -7,7 +7,7 @@ import pytest
 from db.vocabulary import TerminalReason
 from services.errors import GraderUnavailable
 from services.profiles import SearchProfile
-from services.search.agreement import confidence_of, reward_of
+from services.search.agreement import reward_of
 from services.search.grow import grow
 from services.search.protocols import Assignment
 from services.search.tree import Node, Tree
@@ -120,4 +120,3 @@ async def test_a_tree_read_from_storage_votes_on() -> None:
 
 def test_a_reward_states_its_confidence() -> None:
     assert [reward_of(c) for c in (0.0, 0.5, 1.0)] == [-1.0, 0.0, 1.0]
-    assert confidence_of(reward_of(0.25)) == 0.25

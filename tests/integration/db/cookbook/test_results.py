@@ -13,6 +13,7 @@ from db.vocabulary import (
     CheckpointKind,
     DatasetKind,
     Split,
+    StageName,
     StepKind,
 )
 from tests.factories import (
@@ -51,7 +52,7 @@ def test_rollouts_that_agree_against_the_ground_truth_point_at_a_label_error(
 def test_yield_per_gpu_hour_and_per_million_tokens(database: Database) -> None:
     run = stored_run(database)
     searched(database, run, 1, [tree_of_two_ways(), one_way(correct=True)])
-    runs.begin_stage(database, run_id=run.id, round_number=1, name="search", gpus=4)
+    runs.begin_stage(database, run_id=run.id, round_number=1, name=StageName.SEARCH, gpus=4)
     with database.begin() as connection:
         connection.execute(text("UPDATE stages SET seconds = 1800"))
     (row,) = ask(database, "yield")
@@ -71,7 +72,7 @@ def test_yield_per_gpu_hour_and_per_million_tokens(database: Database) -> None:
 def test_the_yield_of_a_round_whose_gpus_are_not_known_is_empty(database: Database) -> None:
     run = stored_run(database)
     searched(database, run, 1, [tree_of_two_ways()])
-    runs.begin_stage(database, run_id=run.id, round_number=1, name="search")
+    runs.begin_stage(database, run_id=run.id, round_number=1, name=StageName.SEARCH)
     (row,) = ask(database, "yield")
     assert plain([row], "gpu_hours", "pairs_per_gpu_hour", "pairs") == [(None, None, 2)]
 
