@@ -105,7 +105,8 @@ _COUNT_PAIRS = text(_PAIRS + _DROPPED)
 _TAKE_TRAJECTORIES = text(
     _TRAJECTORIES
     + """
-    SELECT id, round_id, search_id, leaf_no, problem_id, correct, mean_q, steps, solve_rate
+    SELECT id AS trajectory_id, round_id, search_id, leaf_no, problem_id, correct, mean_q, steps,
+           solve_rate
     FROM candidate WHERE dropped_by IS NULL
     ORDER BY round_id DESC, problem_id, correct DESC, CASE WHEN correct THEN rank ELSE -rank END, id
     """
@@ -113,8 +114,9 @@ _TAKE_TRAJECTORIES = text(
 _TAKE_PAIRS = text(
     _PAIRS
     + """
-    SELECT id, round_id, search_id, kind::text AS kind, parent_no, chosen_no, rejected_no,
-           problem_id, chosen_q, margin, chosen_visits, rejected_visits, depth, solve_rate
+    SELECT id AS pair_id, round_id, search_id, kind::text AS kind, parent_no, chosen_no,
+           rejected_no, problem_id, chosen_q, margin, chosen_visits, rejected_visits, depth,
+           solve_rate
     FROM candidate WHERE dropped_by IS NULL
     ORDER BY margin DESC, chosen_visits + rejected_visits DESC, id
     """
@@ -137,7 +139,7 @@ def trajectories(
     with database.begin() as connection:
         dropped = _counts(connection, _COUNT_TRAJECTORIES, parameters)
         rows = connection.execute(_TAKE_TRAJECTORIES, parameters)
-        return [TrajectoryCandidate(*row) for row in rows], dropped
+        return [TrajectoryCandidate(**row._mapping) for row in rows], dropped
 
 
 def pairs(
@@ -155,7 +157,8 @@ def pairs(
     with database.begin() as connection:
         dropped = _counts(connection, _COUNT_PAIRS, parameters)
         rows = connection.execute(_TAKE_PAIRS, parameters)
-        return [replace(PairCandidate(*row), kind=PairKind(row.kind)) for row in rows], dropped
+        found = [replace(PairCandidate(**row._mapping), kind=PairKind(row.kind)) for row in rows]
+    return found, dropped
 
 
 def problem_texts(database: Database, problem_ids: Sequence[int]) -> dict[int, ProblemText]:
@@ -163,12 +166,12 @@ def problem_texts(database: Database, problem_ids: Sequence[int]) -> dict[int, P
     with database.begin() as connection:
         rows = connection.execute(
             text(
-                "SELECT id, source, question FROM problems "
+                "SELECT id AS problem_id, source, question FROM problems "
                 "WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id"
             ),
             {"ids": list(problem_ids)},
         )
-        return {row.id: ProblemText(*row) for row in rows}
+        return {row.problem_id: ProblemText(**row._mapping) for row in rows}
 
 
 def lineage(database: Database, round_ids: Sequence[int]) -> list[RoundLineage]:

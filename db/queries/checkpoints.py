@@ -53,7 +53,7 @@ def record(
             )
             .returning(*_CHECKPOINT)
         ).one()
-    return CheckpointRow(*row)
+    return CheckpointRow(**row._mapping)
 
 
 def find(
@@ -68,7 +68,7 @@ def find(
                 Checkpoint.kind == kind,
             )
         ).one_or_none()
-    return CheckpointRow(*row) if row else None
+    return CheckpointRow(**row._mapping) if row else None
 
 
 def latest(
@@ -86,13 +86,13 @@ def latest(
             .order_by(Checkpoint.round_number.desc())
             .limit(1)
         ).one_or_none()
-    return CheckpointRow(*row) if row else None
+    return CheckpointRow(**row._mapping) if row else None
 
 
 def by_id(database: Database, checkpoint_id: int) -> CheckpointRow:
     with database.begin() as connection:
         row = connection.execute(select(*_CHECKPOINT).where(Checkpoint.id == checkpoint_id)).one()
-    return CheckpointRow(*row)
+    return CheckpointRow(**row._mapping)
 
 
 def find_by_id(database: Database, checkpoint_id: int) -> CheckpointRow | None:
@@ -100,7 +100,7 @@ def find_by_id(database: Database, checkpoint_id: int) -> CheckpointRow | None:
         row = connection.execute(
             select(*_CHECKPOINT).where(Checkpoint.id == checkpoint_id)
         ).one_or_none()
-    return CheckpointRow(*row) if row else None
+    return CheckpointRow(**row._mapping) if row else None
 
 
 def record_evaluation(
@@ -153,7 +153,7 @@ def evaluations(database: Database, run_id: int) -> list[EvaluationRow]:
             .where(Checkpoint.run_id == run_id)
             .order_by(Checkpoint.round_number, Evaluation.benchmark)
         )
-        return [EvaluationRow(*row) for row in rows]
+        return [EvaluationRow(**row._mapping) for row in rows]
 
 
 def is_evaluated(database: Database, checkpoint_id: int, *, benchmark: str, metric: str) -> bool:

@@ -158,4 +158,4 @@ def mutual(
             ),
             {"round_ids": list(round_ids), "a_problem": a_problem},
         )
-        return [MutualTrajectory(*row) for row in rows]
+        return [MutualTrajectory(**row._mapping) for row in rows]

@@ -44,7 +44,7 @@ _ITEM = (
 _DESCRIPTION = (
     Dataset.id,
     Dataset.name,
-    Run.name,
+    Run.name.label("run_name"),
     Dataset.round_number,
     Dataset.kind,
     Dataset.item_count,
@@ -150,7 +150,7 @@ def find(
                 Dataset.kind == kind,
             )
         ).one_or_none()
-    return DatasetRow(*row) if row else None
+    return DatasetRow(**row._mapping) if row else None
 
 
 def by_name(database: Database, name: str) -> DatasetDescription | None:
@@ -166,21 +166,21 @@ def by_name(database: Database, name: str) -> DatasetDescription | None:
         )
     with database.begin() as connection:
         row = connection.execute(query).one_or_none()
-    return DatasetDescription(*row) if row else None
+    return DatasetDescription(**row._mapping) if row else None
 
 
 def of_content(database: Database, content_hash: bytes) -> list[DatasetDescription]:
     """The versions with this very content, the oldest first."""
     query = _described().where(Dataset.content_hash == content_hash).order_by(Dataset.id)
     with database.begin() as connection:
-        return [DatasetDescription(*row) for row in connection.execute(query)]
+        return [DatasetDescription(**row._mapping) for row in connection.execute(query)]
 
 
 def described(database: Database) -> list[DatasetDescription]:
     """Every version, the oldest first."""
     with database.begin() as connection:
         rows = connection.execute(_described().order_by(Dataset.id))
-        return [DatasetDescription(*row) for row in rows]
+        return [DatasetDescription(**row._mapping) for row in rows]
 
 
 def _described() -> Select[Any]:
@@ -207,7 +207,7 @@ def stream(
         rows = connection.execution_options(yield_per=READ_AT_A_TIME).execute(query)
         for row in rows:
             yield replace(
-                DatasetItemRecord(*row),
+                DatasetItemRecord(**row._mapping),
                 step_lengths=row.step_lengths and tuple(row.step_lengths),
                 step_q=row.step_q and tuple(row.step_q),
             )

@@ -18,36 +18,39 @@ if TYPE_CHECKING:
 # Every query gives a label and a count, in the order of the datasheet.
 _SECTIONS: Mapping[str, str] = {
     "depth": """
-        SELECT depth::text, count(*) FROM dataset_items
+        SELECT depth::text AS label, count(*) AS items FROM dataset_items
         WHERE dataset_id = :id AND depth IS NOT NULL GROUP BY depth ORDER BY depth
     """,
     "outcome": """
         SELECT CASE WHEN i.correct THEN 'correct solution' WHEN NOT i.correct THEN 'wrong solution'
                     WHEN i.pair_id IS NOT NULL THEN q.kind::text || ' pair'
-                    ELSE 'reference solution' END AS outcome, count(*)
+                    ELSE 'reference solution' END AS label,
+               count(*) AS items
         FROM dataset_items AS i LEFT JOIN preference_pairs AS q ON q.id = i.pair_id
-        WHERE i.dataset_id = :id GROUP BY outcome ORDER BY outcome
+        WHERE i.dataset_id = :id GROUP BY label ORDER BY label
     """,
     "solve rate of the problem": """
         SELECT CASE WHEN solve_rate IS NULL THEN 'unknown'
                     ELSE format('%s to %s', least(floor(solve_rate * 4), 3) / 4,
-                                (least(floor(solve_rate * 4), 3) + 1) / 4) END AS band, count(*)
-        FROM dataset_items WHERE dataset_id = :id GROUP BY band ORDER BY band
+                                (least(floor(solve_rate * 4), 3) + 1) / 4) END AS label,
+               count(*) AS items
+        FROM dataset_items WHERE dataset_id = :id GROUP BY label ORDER BY label
     """,
     "Q": """
-        SELECT format('%s to %s', b / 5.0 - 1, (b + 1) / 5.0 - 1), count(*)
+        SELECT format('%s to %s', b / 5.0 - 1, (b + 1) / 5.0 - 1) AS label, count(*) AS items
         FROM (SELECT least(floor((q_value + 1) * 5), 9) AS b FROM dataset_items
               WHERE dataset_id = :id AND q_value IS NOT NULL) AS binned
         GROUP BY b ORDER BY b
     """,
     "margin": """
-        SELECT format('%s to %s', b / 5.0, (b + 1) / 5.0), count(*)
+        SELECT format('%s to %s', b / 5.0, (b + 1) / 5.0) AS label, count(*) AS items
         FROM (SELECT least(floor(margin * 5), 9) AS b FROM dataset_items
               WHERE dataset_id = :id AND margin IS NOT NULL) AS binned
         GROUP BY b ORDER BY b
     """,
     "source of the problem": """
-        SELECT p.source, count(*) FROM dataset_items AS i JOIN problems AS p ON p.id = i.problem_id
+        SELECT p.source AS label, count(*) AS items
+        FROM dataset_items AS i JOIN problems AS p ON p.id = i.problem_id
         WHERE i.dataset_id = :id GROUP BY p.source ORDER BY count(*) DESC, p.source
     """,
 }
@@ -57,7 +60,9 @@ def sections(database: Database, dataset_id: int) -> dict[str, list[Count]]:
     """The items of a version counted under each heading; a heading without items is left out."""
     with database.begin() as connection:
         counted = {
-            title: [Count(*row) for row in connection.execute(text(query), {"id": dataset_id})]
+            title: [
+                Count(**row._mapping) for row in connection.execute(text(query), {"id": dataset_id})
+            ]
             for title, query in _SECTIONS.items()
         }
     return {title: counts for title, counts in counted.items() if counts}

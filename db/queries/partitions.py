@@ -187,7 +187,7 @@ def archives(database: Database) -> list[ArchiveRow]:
         rows = connection.execute(
             text("SELECT round_id, path, node_count, file_bytes, sha256 FROM archives ORDER BY 1")
         )
-        return [ArchiveRow(*row) for row in rows]
+        return [ArchiveRow(**row._mapping) for row in rows]
 
 
 def partition(round_id: int) -> str:

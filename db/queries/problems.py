@@ -128,7 +128,7 @@ def of_run(database: Database, run_id: int, split: Split) -> list[ProblemRow]:
             .where(RunProblem.run_id == run_id, RunProblem.split == split)
             .order_by(RunProblem.position)
         )
-        return [ProblemRow(*row) for row in rows]
+        return [ProblemRow(**row._mapping) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +145,14 @@ def count_by_source(database: Database) -> list[SourceCount]:
         rows = connection.execute(
             select(
                 Problem.source,
-                func.count(),
-                func.count(Problem.answer),
-                func.count(Problem.solution),
+                func.count().label("problems"),
+                func.count(Problem.answer).label("with_answer"),
+                func.count(Problem.solution).label("with_solution"),
             )
             .group_by(Problem.source)
             .order_by(Problem.source)
         )
-        return [SourceCount(*row) for row in rows]
+        return [SourceCount(**row._mapping) for row in rows]
 
 
 def any_of(hashes: Sequence[bytes]) -> ColumnElement[bytes]:

@@ -76,4 +76,4 @@ def stage_times(database: Database, run_id: int) -> list[StageTime]:
             .where(Stage.run_id == run_id)
             .order_by(Stage.round_number, Stage.started_at)
         )
-        return [StageTime(*row) for row in rows]
+        return [StageTime(**row._mapping) for row in rows]

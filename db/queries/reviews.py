@@ -39,7 +39,7 @@ def unsolved_answers(database: Database, round_id: int, *, last_tier: int) -> li
                       AND NOT EXISTS (SELECT FROM own WHERE own.problem_id = p.id AND own.solved)
                       AND NOT EXISTS (SELECT FROM problem_reviews AS v WHERE v.problem_id = p.id)
                 )
-                SELECT u.id, u.question, u.answer, n.search_id, n.text
+                SELECT u.id AS problem_id, u.question, u.answer AS truth, n.search_id, n.text
                 FROM unsolved AS u
                 JOIN own ON own.problem_id = u.id AND own.status = 'done'
                 JOIN nodes AS n ON n.round_id = own.round_id AND n.search_id = own.id
@@ -49,7 +49,7 @@ def unsolved_answers(database: Database, round_id: int, *, last_tier: int) -> li
             ),
             {"round_id": round_id, "last_tier": last_tier},
         )
-        return [UnsolvedAnswer(*row) for row in rows]
+        return [UnsolvedAnswer(**row._mapping) for row in rows]
 
 
 def refused(database: Database, run_id: int) -> frozenset[int]:

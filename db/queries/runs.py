@@ -70,13 +70,13 @@ def insert_run(
             for position, problem in enumerate(problems)
         ],
     )
-    return RunRow(*row)
+    return RunRow(**row._mapping)
 
 
 def by_name(database: Database, name: str) -> RunRow | None:
     with database.begin() as connection:
         row = connection.execute(select(*_RUN).where(Run.name == name)).one_or_none()
-    return RunRow(*row) if row else None
+    return RunRow(**row._mapping) if row else None
 
 
 def names(database: Database) -> list[str]:
@@ -138,13 +138,13 @@ def insert_round(
                 f"PARTITION OF nodes FOR VALUES IN ({int(row.id)})"
             )
         )
-    return RoundRow(*row)
+    return RoundRow(**row._mapping)
 
 
 def round_by_id(database: Database, round_id: int) -> RoundRow | None:
     with database.begin() as connection:
         row = connection.execute(select(*_ROUND).where(Round.id == round_id)).one_or_none()
-    return RoundRow(*row) if row else None
+    return RoundRow(**row._mapping) if row else None
 
 
 def rounds_of(database: Database, run_id: int) -> list[RoundRow]:
@@ -153,7 +153,7 @@ def rounds_of(database: Database, run_id: int) -> list[RoundRow]:
         rows = connection.execute(
             select(*_ROUND).where(Round.run_id == run_id).order_by(Round.number)
         )
-        return [RoundRow(*row) for row in rows]
+        return [RoundRow(**row._mapping) for row in rows]
 
 
 def profile_of_round(database: Database, round_id: int) -> Mapping[str, object]:

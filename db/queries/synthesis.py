@@ -39,7 +39,7 @@ def seed_problems(database: Database, run_id: int) -> list[ProblemRow]:
             ),
             {"run_id": run_id},
         )
-        return [ProblemRow(*row) for row in rows]
+        return [ProblemRow(**row._mapping) for row in rows]
 
 
 def recorded(database: Database, run_id: int, batch_seed: int) -> set[int]:
@@ -99,12 +99,12 @@ def counts(database: Database, run_id: int, batch_seed: int) -> list[DraftCount]
     """How many drafts of a batch met which fate."""
     with database.begin() as connection:
         rows = connection.execute(
-            select(SynthesisDraft.status, func.count())
+            select(SynthesisDraft.status, func.count().label("drafts"))
             .where(SynthesisDraft.run_id == run_id, SynthesisDraft.batch_seed == batch_seed)
             .group_by(SynthesisDraft.status)
             .order_by(SynthesisDraft.status)
         )
-        return [DraftCount(*row) for row in rows]
+        return [DraftCount(**row._mapping) for row in rows]
 
 
 def drop_doubtful(database: Database, run_id: int, *, least_share: float) -> list[DroppedDraft]:
@@ -146,7 +146,7 @@ def drop_doubtful(database: Database, run_id: int, *, least_share: float) -> lis
             ),
             {"run_id": run_id, "least": least_share},
         )
-        return [DroppedDraft(*row) for row in rows]
+        return [DroppedDraft(**row._mapping) for row in rows]
 
 
 def _new_problem(

@@ -1,23 +1,22 @@
-"""Reading what was made: trees, nodes and pairs, for people."""
+"""Reading what was made: trees and their nodes, for people."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from db.models import Node, Problem, Round, Run, Search
-from db.records.trees import PairPick, TreeNode, TreeSummary
-from db.vocabulary import PairKind
+from db.records.trees import TreeNode, TreeSummary
 
 if TYPE_CHECKING:
     from db.session import Database
 
 _SUMMARY = (
-    Search.id,
+    Search.id.label("search_id"),
     Search.round_id,
-    Round.number,
-    Run.name,
+    Round.number.label("round_number"),
+    Run.name.label("run_name"),
     Problem.question,
     Problem.answer,
     Search.status,
@@ -45,7 +44,7 @@ def summaries(
     if round_number is not None:
         query = query.where(Round.number == round_number)
     with database.begin() as connection:
-        return [TreeSummary(*row) for row in connection.execute(query)]
+        return [TreeSummary(**row._mapping) for row in connection.execute(query)]
 
 
 def summary(database: Database, search_id: int) -> TreeSummary | None:
@@ -58,7 +57,7 @@ def summary(database: Database, search_id: int) -> TreeSummary | None:
             .join(Problem, Problem.id == Search.problem_id)
             .where(Search.id == search_id)
         ).one_or_none()
-    return TreeSummary(*row) if row else None
+    return TreeSummary(**row._mapping) if row else None
 
 
 def newest_solved(database: Database) -> TreeSummary | None:
@@ -96,55 +95,4 @@ def nodes(database: Database, tree: TreeSummary) -> list[TreeNode]:
             .where(Node.round_id == tree.round_id, Node.search_id == tree.search_id)
             .order_by(Node.node_no)
         )
-        return [TreeNode(*row) for row in rows]
-
-
-def pair(database: Database, pair_id: int) -> tuple[PairPick, int, tuple[float, float]] | None:
-    """A preference pair, its round, and the Q-values of the chosen and the rejected step."""
-    with database.begin() as connection:
-        row = connection.execute(
-            text(
-                """
-                SELECT q.id, q.kind::text AS kind, q.search_id, q.parent_no, q.chosen_no,
-                       q.rejected_no,
-                       s.problem_id, p.question, q.round_id, q.chosen_q, q.rejected_q
-                FROM preference_pairs AS q
-                JOIN searches AS s ON s.id = q.search_id
-                JOIN problems AS p ON p.id = s.problem_id
-                WHERE q.id = :pair_id
-                """
-            ),
-            {"pair_id": pair_id},
-        ).one_or_none()
-    if row is None:
-        return None
-    pick = PairPick(
-        pair_id=row.id,
-        kind=PairKind(row.kind),
-        search_id=row.search_id,
-        parent_no=row.parent_no,
-        chosen_no=row.chosen_no,
-        rejected_no=row.rejected_no,
-        problem_id=row.problem_id,
-        question=row.question,
-    )
-    return pick, row.round_id, (row.chosen_q, row.rejected_q)
-
-
-def widest_pair_ids(database: Database, *, run: str | None, limit: int) -> list[int]:
-    """Ids of the preference pairs of the widest margin, the newest round first."""
-    with database.begin() as connection:
-        return list(
-            connection.execute(
-                text(
-                    """
-                    SELECT q.id FROM preference_pairs AS q
-                    JOIN rounds AS r ON r.id = q.round_id
-                    JOIN runs AS u ON u.id = r.run_id
-                    WHERE CAST(:run AS text) IS NULL OR u.name = :run
-                    ORDER BY q.round_id DESC, q.margin DESC, q.id LIMIT :limit
-                    """
-                ),
-                {"run": run, "limit": limit},
-            ).scalars()
-        )
+        return [TreeNode(**row._mapping) for row in rows]

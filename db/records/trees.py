@@ -1,4 +1,4 @@
-"""Finished trees as they are read: their nodes, paths and pairs."""
+"""Finished trees as they are read: their nodes and paths."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from db.vocabulary import Outcome, PairKind, SearchStatus, StepKind, TerminalReason, Verdict
+    from db.vocabulary import Outcome, SearchStatus, StepKind, TerminalReason, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +51,3 @@ class PathStep:
     text: str
     observation: str
     q_value: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class PairPick:
-    """A stored preference pair."""
-
-    pair_id: int
-    kind: PairKind
-    search_id: int
-    parent_no: int | None
-    chosen_no: int
-    rejected_no: int
-    problem_id: int
-    question: str

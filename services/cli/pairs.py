@@ -22,18 +22,14 @@ console = Console()
 @pairs_app.command("list")
 def list_pairs(run: RunName = None, limit: Annotated[int, typer.Option(min=1)] = 20) -> None:
     """List preference pairs, the widest margin first."""
-    from db.queries import trees
-    from services.curation.pairs import load_pair
+    from db.queries import pairs
 
     with open_database() as database:
-        pairs = [
-            load_pair(database, pair_id)
-            for pair_id in trees.widest_pair_ids(database, run=run, limit=limit)
-        ]
+        widest = pairs.widest(database, run=run, limit=limit)
     table = Table("pair", "kind", "search", "chosen Q", "rejected Q", "question")
-    for pair in pairs:
+    for pair in widest:
         table.add_row(
-            str(pair.pair_id),
+            str(pair.id),
             pair.kind.value,
             str(pair.search_id),
             f"{pair.chosen_q:+.2f}",
@@ -48,14 +44,19 @@ def show_pair(
     pair: Annotated[int | None, typer.Argument(help="Pair id; else the widest one")] = None,
 ) -> None:
     """Show one preference pair: the prefix, the chosen step, the rejected step."""
-    from db.queries import trees
-    from services.curation.pairs import load_pair
+    from db.queries import pairs
+    from services.curation.pairs import texts_of
 
     with open_database() as database:
         if pair is None:
-            widest = trees.widest_pair_ids(database, run=None, limit=1)
-            if not widest:
-                raise ConfigurationError("There are no pairs yet. `stepforge demo` makes some.")
-            pair = widest[0]
-        shown = load_pair(database, pair)
-    console.print(render(shown))
+            found = next(iter(pairs.widest(database, run=None, limit=1)), None)
+            remedy = "There are no pairs yet. `stepforge demo` makes some."
+        else:
+            found = pairs.by_id(database, pair)
+            remedy = (
+                f"There is no preference pair {pair}. `stepforge pairs list` names those there are."
+            )
+        if found is None:
+            raise ConfigurationError(remedy)
+        texts = texts_of(database, found)
+    console.print(render(found, texts))

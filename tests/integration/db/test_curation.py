@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from db.queries import candidates, curation, integrity, mining, searches
+from db.queries import pairs as stored_pairs
 from db.records.datasets import PairFilter
 from db.records.searches import NodeRecord
 from db.session import Database
@@ -54,6 +55,33 @@ def test_the_right_step_is_preferred_to_the_wrong_one(database: Database) -> Non
     mined = mining.mine(database, round_id)
     assert mined.pairs == 2
     assert pairs(database, round_id) == {(PairKind.STEP, 1, 2), (PairKind.ANSWER, 3, 4)}
+
+
+def test_the_widest_pairs_are_listed_first_and_read_by_their_names(database: Database) -> None:
+    """A pair of every id that a row has: each stands in its own field."""
+    root = replace(ROOT, visit_count=4, value_sum=0.0, leads_to_correct=True, leads_to_wrong=True)
+    sure, unsure = node(1, root, visits=2, value=2.0), node(2, root, visits=2, value=-1.9)
+    leaves = (
+        answer_node(3, sure, visits=2, correct=True),
+        answer_node(4, unsure, visits=2, correct=False),
+    )
+    round_id = committed(database, (root, sure, replace(unsure, leads_to_correct=False), *leaves))
+    mining.mine(database, round_id)
+    answers, steps = stored_pairs.widest(database, run="run", limit=5)
+    assert [(pair.kind, pair.chosen_no, pair.rejected_no) for pair in (answers, steps)] == [
+        (PairKind.ANSWER, 3, 4),
+        (PairKind.STEP, 1, 2),
+    ]
+    assert (steps.chosen_q, steps.rejected_q, steps.round_id) == (1.0, -0.95, round_id)
+    with database.begin() as connection:
+        search_id, question = connection.execute(
+            text(
+                "SELECT s.id, p.question FROM searches AS s JOIN problems AS p ON p.id = problem_id"
+            )
+        ).one()
+    assert (steps.search_id, steps.question) == (search_id, question)
+    assert stored_pairs.by_id(database, steps.id) == steps
+    assert stored_pairs.widest(database, run="another", limit=5) == []
 
 
 def test_mining_again_adds_nothing(database: Database) -> None:
